@@ -116,8 +116,8 @@ static void no_features(struct net_device *netdev)
 	netdev->gso_partial_features = 0;
 }
 
-/* Registers the adapter with hpcap.ko. Under RTNL. */
-static int adapter_add(struct hpcap_port *port, u32 number, u32 queues)
+/* Creates the adapter of a port, with its rings. Not under RTNL. */
+static struct hpcap_adapter *adapter_create(struct hpcap_port *port, u32 number, u32 queues)
 {
 	struct hpcap_adapter_info info = {
 		.driver = port->driver->name,
@@ -127,36 +127,47 @@ static int adapter_add(struct hpcap_port *port, u32 number, u32 queues)
 		.queues = min(queues, port->wanted),
 		.link_type = 1,
 	};
-	struct hpcap_adapter *adapter;
 
-	adapter = hpcap_adapter_register(&info, &port_ops);
-	if (IS_ERR(adapter))
-		return PTR_ERR(adapter);
-	if (info.queues < port->wanted)
+	return hpcap_adapter_create(&info, &port_ops);
+}
+
+/* Registers the adapter. Under RTNL. */
+static int adapter_add(struct hpcap_port *port, struct hpcap_adapter *adapter, u32 queues)
+{
+	int err = hpcap_adapter_register(adapter);
+
+	if (err)
+		return err;
+	port->queues = min(queues, port->wanted);
+	if (port->queues < port->wanted)
 		dev_warn(&port->pdev->dev, "%u queues, not %u: there are no more interrupts\n",
-			 info.queues, port->wanted);
+			 port->queues, port->wanted);
 	port->adapter = adapter;
-	port->queues = info.queues;
 	return 0;
 }
 
-/* Unregisters the adapter, if there is one. Under RTNL. */
-static void adapter_del(struct hpcap_port *port)
+/*
+ * Unregisters the adapter, if there is one, and returns it: the caller frees it after RTNL, because
+ * large rings take seconds to free. Under RTNL.
+ */
+static struct hpcap_adapter *adapter_del(struct hpcap_port *port)
 {
 	struct hpcap_adapter *adapter = port->adapter;
 
 	port->adapter = NULL;
 	if (adapter)
 		hpcap_adapter_unregister(adapter);
+	return adapter;
 }
 
 /*
- * Both steps run under one hold of RTNL: whoever sees the interface and sets it up at once finds
- * its queues registered, so they start.
+ * The interface and the device nodes come under one hold of RTNL: whoever sees the interface and
+ * sets it up at once finds its queues registered, so they start. The rings exist before.
  */
 int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct hpcap_port *port,
 			u32 queues)
 {
+	struct hpcap_adapter *adapter;
 	int number, err;
 
 	number = hpcap_pci_index(pdev);
@@ -170,19 +181,26 @@ int hpcap_port_register(struct pci_dev *pdev, struct net_device *netdev, struct 
 
 	no_features(netdev);
 	hpcap_port_set_ethtool(port);
+	adapter = adapter_create(port, number, queues);
+	if (IS_ERR(adapter))
+		return PTR_ERR(adapter);
 	rtnl_lock();
 	err = register_netdevice(netdev);
 	if (!err) {
-		err = adapter_add(port, number, queues);
+		err = adapter_add(port, adapter, queues);
 		if (err)
 			unregister_netdevice(netdev);
 	}
 	rtnl_unlock();
+	if (err)
+		hpcap_adapter_free(adapter);
 	return err;
 }
 
 void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
 {
+	struct hpcap_adapter *adapter;
+
 	if (!port) {
 		unregister_netdev(netdev);
 		return;
@@ -191,13 +209,17 @@ void hpcap_port_unregister(struct net_device *netdev, struct hpcap_port *port)
 	/* Closes first, so that the queues still take the frames that the NIC has delivered. */
 	dev_close(netdev);
 	/* unregister_netdevice() waits for the reference that the adapter has. */
-	adapter_del(port);
+	adapter = adapter_del(port);
 	unregister_netdevice(netdev);
 	rtnl_unlock();
+	if (adapter)
+		hpcap_adapter_free(adapter);
 }
 
 void hpcap_port_removed(struct hpcap_port *port)
 {
+	struct hpcap_adapter *adapter;
+
 	if (!port)
 		return;
 	/* The PCI core has frozen the device and will reset it, so the queues stay. */
@@ -206,8 +228,30 @@ void hpcap_port_removed(struct hpcap_port *port)
 	rtnl_lock();
 	if (port->adapter)
 		netdev_err(port->netdev, "the device is gone: its queues end\n");
-	adapter_del(port);
+	adapter = adapter_del(port);
 	rtnl_unlock();
+	if (adapter)
+		hpcap_adapter_free(adapter);
+}
+
+/* Registers a port that has no adapter again. Not under RTNL. */
+static int adapter_renew(struct hpcap_port *port)
+{
+	int number = hpcap_pci_index(port->pdev), err = -EEXIST;
+	struct hpcap_adapter *adapter;
+
+	if (number < 0)
+		return number;
+	adapter = adapter_create(port, number, port->queues);
+	if (IS_ERR(adapter))
+		return PTR_ERR(adapter);
+	rtnl_lock();
+	if (!port->adapter)
+		err = adapter_add(port, adapter, port->queues);
+	rtnl_unlock();
+	if (err)
+		hpcap_adapter_free(adapter);
+	return err;
 }
 
 /*
@@ -216,17 +260,15 @@ void hpcap_port_removed(struct hpcap_port *port)
  */
 void hpcap_port_recovered(struct hpcap_port *port)
 {
-	int err = 0;
+	bool ended;
+	int err;
 
 	if (!port)
 		return;
 	rtnl_lock();
-	if (!port->adapter) {
-		int number = hpcap_pci_index(port->pdev);
-
-		err = number < 0 ? number : adapter_add(port, number, port->queues);
-	}
+	ended = !port->adapter;
 	rtnl_unlock();
+	err = ended ? adapter_renew(port) : 0;
 	if (err)
 		netdev_err(port->netdev, "the device is back, but its queues are not: %d\n", err);
 }

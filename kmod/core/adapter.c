@@ -7,6 +7,7 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
+#include <linux/err.h>
 #include <linux/export.h>
 #include <linux/slab.h>
 
@@ -44,39 +45,42 @@ bool hpcap_adapter_exists(u32 number)
 	return exists;
 }
 
-static int hpcap_adapter_add_queue(struct hpcap_adapter *adapter)
+static void hpcap_adapter_remove_nodes(struct hpcap_adapter *adapter, u32 count)
 {
-	struct hpcap_rxq *rxq = hpcap_rxq_create(adapter, adapter->count);
-	int err;
+	/* From here on there are no further opens, and no files in sysfs. */
+	while (count)
+		hpcap_chardev_del(adapter->queues[--count]);
+}
 
-	if (IS_ERR(rxq))
-		return PTR_ERR(rxq);
-	err = hpcap_chardev_add(rxq, adapter->info.parent);
-	if (err) {
-		/* A process that knows the number may have opened the node already. */
-		hpcap_rxq_end(rxq);
-		put_device(&rxq->dev);
-		return err;
+static int hpcap_adapter_add_nodes(struct hpcap_adapter *adapter)
+{
+	u32 i;
+
+	for (i = 0; i < adapter->count; i++) {
+		int err = hpcap_chardev_add(adapter->queues[i], adapter->info.parent);
+
+		if (err) {
+			hpcap_adapter_remove_nodes(adapter, i);
+			return err;
+		}
 	}
-	adapter->queues[adapter->count++] = rxq;
 	return 0;
 }
 
-static void hpcap_adapter_remove_queue(struct hpcap_adapter *adapter)
+/* A process that has opened a node, or knows its number, sees the end of the queue. */
+static void hpcap_adapter_end_queues(struct hpcap_adapter *adapter)
 {
-	struct hpcap_rxq *rxq = adapter->queues[--adapter->count];
+	u32 i;
 
-	/* From here on there are no further opens, and no files in sysfs. */
-	hpcap_chardev_del(rxq);
-	hpcap_rxq_end(rxq);
-	put_device(&rxq->dev);
+	for (i = 0; i < adapter->count; i++)
+		hpcap_rxq_end(adapter->queues[i]);
+	adapter->ended = true;
 }
 
-struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *info,
-					     const struct hpcap_nic_ops *ops)
+struct hpcap_adapter *hpcap_adapter_create(const struct hpcap_adapter_info *info,
+					   const struct hpcap_nic_ops *ops)
 {
 	struct hpcap_adapter *adapter;
-	int err = 0;
 
 	if (!info->queues || info->queues > HPCAP_ADAPTER_QUEUES || info->number > INT_MAX)
 		return ERR_PTR(-EINVAL);
@@ -85,29 +89,40 @@ struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *in
 		return ERR_PTR(-ENOMEM);
 	adapter->info = *info;
 	adapter->ops = ops;
-	netdev_hold(info->netdev, &adapter->netdev_tracker, GFP_KERNEL);
+	while (adapter->count < info->queues) {
+		struct hpcap_rxq *rxq = hpcap_rxq_create(adapter, adapter->count);
+
+		if (IS_ERR(rxq)) {
+			hpcap_adapter_free(adapter);
+			return ERR_CAST(rxq);
+		}
+		adapter->queues[adapter->count++] = rxq;
+	}
+	return adapter;
+}
+EXPORT_SYMBOL_GPL(hpcap_adapter_create);
+
+int hpcap_adapter_register(struct hpcap_adapter *adapter)
+{
+	const struct hpcap_adapter_info *info = &adapter->info;
+	int err;
 
 	mutex_lock(&adapters_lock);
 	if (hpcap_adapter_find(info->number)) {
 		pr_err("%s: there is an adapter %u already\n", info->driver, info->number);
 		err = -EEXIST;
+	} else {
+		netdev_hold(info->netdev, &adapter->netdev_tracker, GFP_KERNEL);
+		err = hpcap_adapter_add_nodes(adapter);
+		if (err)
+			netdev_put(info->netdev, &adapter->netdev_tracker);
+		else
+			list_add_tail(&adapter->list, &adapters);
 	}
-	while (!err && adapter->count < info->queues)
-		err = hpcap_adapter_add_queue(adapter);
-	if (!err)
-		list_add_tail(&adapter->list, &adapters);
 	mutex_unlock(&adapters_lock);
-	if (err)
-		goto fail;
-	pr_info("hpcap%u: %u queue(s) of %s\n", info->number, info->queues, info->driver);
-	return adapter;
-
-fail:
-	while (adapter->count)
-		hpcap_adapter_remove_queue(adapter);
-	netdev_put(info->netdev, &adapter->netdev_tracker);
-	kfree(adapter);
-	return ERR_PTR(err);
+	if (!err)
+		pr_info("hpcap%u: %u queue(s) of %s\n", info->number, info->queues, info->driver);
+	return err;
 }
 EXPORT_SYMBOL_GPL(hpcap_adapter_register);
 
@@ -115,15 +130,26 @@ void hpcap_adapter_unregister(struct hpcap_adapter *adapter)
 {
 	/* The number is free once the device nodes are gone. */
 	mutex_lock(&adapters_lock);
-	while (adapter->count)
-		hpcap_adapter_remove_queue(adapter);
+	hpcap_adapter_remove_nodes(adapter, adapter->count);
 	list_del(&adapter->list);
 	mutex_unlock(&adapters_lock);
+	hpcap_adapter_end_queues(adapter);
 	pr_info("hpcap%u: gone\n", adapter->info.number);
 	netdev_put(adapter->info.netdev, &adapter->netdev_tracker);
-	kfree(adapter);
 }
 EXPORT_SYMBOL_GPL(hpcap_adapter_unregister);
+
+void hpcap_adapter_free(struct hpcap_adapter *adapter)
+{
+	u32 i;
+
+	if (!adapter->ended)
+		hpcap_adapter_end_queues(adapter);
+	for (i = 0; i < adapter->count; i++)
+		put_device(&adapter->queues[i]->dev);
+	kfree(adapter);
+}
+EXPORT_SYMBOL_GPL(hpcap_adapter_free);
 
 /* What hpcap_rxq_start() gives to the poll thread. */
 struct hpcap_source {

@@ -190,11 +190,9 @@ int hpcap_chardev_add(struct hpcap_rxq *rxq, struct device *parent)
 {
 	int minor, err;
 
-	device_initialize(&rxq->dev);
 	rxq->dev.class = &hpcap_class;
 	rxq->dev.parent = parent;
 	rxq->dev.groups = hpcap_rxq_groups;
-	rxq->dev.release = hpcap_rxq_release;
 	cdev_init(&rxq->cdev, &hpcap_fops);
 	rxq->cdev.owner = THIS_MODULE;
 	err = dev_set_name(&rxq->dev, "hpcap_%u_%u", rxq->number, rxq->index);

@@ -3,10 +3,15 @@
  * The interface between hpcap.ko and the drivers of NICs. hpcap.ko knows no NIC: hpcap_ixgbe.ko,
  * hpcap_ixgbevf.ko and hpcap_netdev.ko register their adapters with the functions below.
  *
- * An adapter has one or more queues. Each queue has a poll thread, a ring and a device node
- * /dev/hpcap_N_Q from hpcap_adapter_register() to hpcap_adapter_unregister(). The poll thread
- * calls the driver only between hpcap_rxq_start() and hpcap_rxq_stop(), which the driver calls
- * when its interface goes up and down. Listeners stay attached while the interface is down.
+ * An adapter has one or more queues. Each queue has a poll thread and a ring from
+ * hpcap_adapter_create() to hpcap_adapter_free(), which may take seconds, and a device node
+ * /dev/hpcap_N_Q from hpcap_adapter_register() to hpcap_adapter_unregister(), which do not. So a
+ * driver that holds rtnl calls only these two: while it holds rtnl, nobody else can change any
+ * interface of the machine.
+ *
+ * The poll thread calls the driver only between hpcap_rxq_start() and hpcap_rxq_stop(), which the
+ * driver calls when its interface goes up and down. Listeners stay attached while the interface is
+ * down.
  */
 #ifndef _HPCAP_NIC_H
 #define _HPCAP_NIC_H
@@ -64,7 +69,8 @@ struct hpcap_nic_ops {
  * struct hpcap_adapter_info - description of an adapter
  * @driver: name of the driver, such as "hpcap_ixgbe"
  * @parent: parent of the device nodes; the PCI device
- * @netdev: network interface of the adapter, or NULL; hpcap holds a reference
+ * @netdev: network interface of the adapter, or NULL; hpcap holds a reference while the adapter is
+ *	registered
  * @number: N of hpcapN and /dev/hpcap_N_Q
  * @queues: number of queues
  * @link_type: LINKTYPE_ value of the frames; 1 is Ethernet
@@ -79,23 +85,46 @@ struct hpcap_adapter_info {
 };
 
 /**
- * hpcap_adapter_register() - creates the queues of an adapter and their device nodes
- * @info: description of the adapter; copied
+ * hpcap_adapter_create() - creates an adapter with its queues and their rings
+ * @info: description of the adapter; copied. The interface has its final name.
  * @ops: functions of the driver; must outlive the adapter
  *
- * Return: the adapter, or an ERR_PTR: -EINVAL, -EEXIST (the number is taken), -ENOMEM.
+ * Allocates the memory of all rings. Nobody sees the adapter before it is registered.
+ *
+ * Context: process; may take seconds. The caller does not hold rtnl.
+ * Return: the adapter, or an ERR_PTR: -EINVAL, -ENOMEM, -EINTR.
  */
-struct hpcap_adapter *hpcap_adapter_register(const struct hpcap_adapter_info *info,
-					     const struct hpcap_nic_ops *ops);
+struct hpcap_adapter *hpcap_adapter_create(const struct hpcap_adapter_info *info,
+					   const struct hpcap_nic_ops *ops);
 
 /**
- * hpcap_adapter_unregister() - ends every queue of an adapter, and frees it
+ * hpcap_adapter_register() - creates the device nodes of an adapter
+ * @adapter: the adapter
+ *
+ * Return: 0; -EEXIST (the number is taken); -ENOMEM. After a failure, the adapter can only be
+ * freed.
+ */
+int hpcap_adapter_register(struct hpcap_adapter *adapter);
+
+/**
+ * hpcap_adapter_unregister() - removes the device nodes of an adapter, and ends its queues
  * @adapter: the adapter
  *
  * Listeners see the end of their queue. Device nodes that are open stay usable, without frames.
- * When this function has returned, hpcap calls no function of the driver any more.
+ * When this function has returned, hpcap calls no function of the driver any more, and the adapter
+ * can only be freed.
  */
 void hpcap_adapter_unregister(struct hpcap_adapter *adapter);
+
+/**
+ * hpcap_adapter_free() - frees an adapter that is not registered (any more)
+ * @adapter: the adapter
+ *
+ * Frees the rings that no program has open.
+ *
+ * Context: process; may take seconds. The caller does not hold rtnl.
+ */
+void hpcap_adapter_free(struct hpcap_adapter *adapter);
 
 /**
  * hpcap_rxq_start() - lets the poll thread of a queue harvest

@@ -58,23 +58,15 @@ static void hpcap_rxq_describe(struct hpcap_rxq *rxq, struct hpcap_queue *queue)
 }
 
 /*
- * Makes a new ring in `memory`, which nobody uses yet. Under `lock`.
- * ERR_PTR: -EINVAL when the sizes do not make a ring; -ENOMEM.
+ * Makes a new ring in `memory`, which nobody uses yet. Under `lock`, so it allocates nothing: a
+ * thread that waits for memory would hold up everybody who changes the queue, some of whom hold
+ * rtnl. Returns -EINVAL when the sizes do not make a ring.
  */
-static struct hpcap_ring *hpcap_rxq_make_ring(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
+static int hpcap_rxq_make_ring(struct hpcap_rxq *rxq, struct hpcap_ring *ring,
+			       struct hpcap_memory *memory)
 {
-	struct hpcap_ring *ring = kzalloc(sizeof(*ring), GFP_KERNEL);
-	int err;
-
-	if (!ring)
-		return ERR_PTR(-ENOMEM);
 	hpcap_rxq_describe(rxq, memory->queue);
-	err = hpcap_ring_init(ring, memory->ring, memory->queue);
-	if (err) {
-		kfree(ring);
-		return ERR_PTR(err);
-	}
-	return ring;
+	return hpcap_ring_init(ring, memory->ring, memory->queue);
 }
 
 /* Goes on with another ring. */
@@ -102,22 +94,39 @@ static int hpcap_rxq_begin(struct hpcap_rxq *rxq)
 {
 	struct hpcap_memory *memory;
 	struct hpcap_ring *ring;
+	int err;
 
+	ring = kzalloc(sizeof(*ring), GFP_KERNEL);
+	if (!ring)
+		return -ENOMEM;
 	memory = hpcap_memory_alloc(rxq->settings.ring_bytes, rxq->node);
 	if (IS_ERR(memory)) {
 		pr_err("hpcap_%u_%u: no ring of %llu bytes (%ld)\n", rxq->number, rxq->index,
 		       rxq->settings.ring_bytes, PTR_ERR(memory));
+		kfree(ring);
 		return PTR_ERR(memory);
 	}
-	ring = hpcap_rxq_make_ring(rxq, memory);
-	if (IS_ERR(ring)) {
+	err = hpcap_rxq_make_ring(rxq, ring, memory);
+	if (!err) {
+		hpcap_rxq_use_ring(rxq, ring);
+		hpcap_rxq_show_memory(rxq, memory);
+	} else {
 		hpcap_memory_put(memory);
-		return PTR_ERR(ring);
 	}
-	hpcap_rxq_use_ring(rxq, ring);
-	hpcap_rxq_show_memory(rxq, memory);
 	kfree(ring);
-	return 0;
+	return err;
+}
+
+/* Frees the queue with the last reference of its device: the adapter's, or that of an open file. */
+static void hpcap_rxq_release(struct device *dev)
+{
+	struct hpcap_rxq *rxq = container_of(dev, struct hpcap_rxq, dev);
+
+	hpcap_memory_put(rxq->memory);
+	hpcap_stages_free(&rxq->stages);
+	kfree(rxq->batch);
+	mutex_destroy(&rxq->lock);
+	kfree(rxq);
 }
 
 struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
@@ -153,6 +162,8 @@ struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 		goto stop_poll;
 	/* Changes need the poll thread, so it runs before anybody can open the device. */
 	hpcap_poll_start(rxq);
+	device_initialize(&rxq->dev);
+	rxq->dev.release = hpcap_rxq_release;
 	return rxq;
 
 stop_poll:
@@ -162,17 +173,6 @@ free_batch:
 free_rxq:
 	kfree(rxq);
 	return ERR_PTR(err);
-}
-
-void hpcap_rxq_release(struct device *dev)
-{
-	struct hpcap_rxq *rxq = container_of(dev, struct hpcap_rxq, dev);
-
-	hpcap_memory_put(rxq->memory);
-	hpcap_stages_free(&rxq->stages);
-	kfree(rxq->batch);
-	mutex_destroy(&rxq->lock);
-	kfree(rxq);
 }
 
 static void hpcap_rxq_change_ring(struct hpcap_rxq *rxq, void *data)
@@ -191,26 +191,27 @@ int hpcap_rxq_set_memory(struct hpcap_rxq *rxq, struct hpcap_memory *memory)
 {
 	u64 ring_bytes = memory->ring_bytes;
 	struct hpcap_memory *old = NULL;
-	struct hpcap_ring *ring = NULL;
-	int err = 0;
+	struct hpcap_ring *ring;
+	int err;
 
+	ring = kzalloc(sizeof(*ring), GFP_KERNEL);
+	if (!ring)
+		return -ENOMEM;
 	mutex_lock(&rxq->lock);
 	if (!rxq->adapter)
 		err = -ENODEV;
 	else if (rxq->ring.slot_mask)
 		err = -EBUSY;
 	else
-		ring = hpcap_rxq_make_ring(rxq, memory);
-	if (IS_ERR(ring))
-		err = PTR_ERR(ring);
+		err = hpcap_rxq_make_ring(rxq, ring, memory);
 	if (!err) {
 		hpcap_rxq_change(rxq, hpcap_rxq_change_ring, ring);
 		old = rxq->memory;
 		hpcap_rxq_show_memory(rxq, memory);
 		wake_up_all(&rxq->changed);
-		kfree(ring);
 	}
 	mutex_unlock(&rxq->lock);
+	kfree(ring);
 	if (old)
 		hpcap_memory_put(old);
 	/* `memory` may be freed already, when another thread has set the next ring. */

@@ -7,14 +7,14 @@
 
 #include <hpcap.h>
 
-struct device;
 struct hpcap_adapter;
 struct hpcap_memory;
 struct hpcap_rxq;
 
 /*
- * Creates a queue with a ring of settings.ring_bytes and a poll thread that runs. The caller calls
- * hpcap_chardev_add() next; the last reference of the queue's device frees the queue.
+ * Creates a queue with a ring of settings.ring_bytes, a poll thread that runs, and a device that
+ * hpcap_chardev_add() gives a node. The last reference of the device frees the queue, which has
+ * ended before.
  * Returns an ERR_PTR on failure.
  */
 struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index);
@@ -41,8 +41,5 @@ void hpcap_rxq_ledger(struct hpcap_rxq *rxq, struct hpcap_count ledger[HPCAP_LED
  * changes hands at the moment. Takes no `lock`.
  */
 bool hpcap_queue_listener(const struct hpcap_queue *queue, u32 slot, struct hpcap_listener *copy);
-
-/* The release function of rxq->dev. */
-void hpcap_rxq_release(struct device *dev);
 
 #endif /* _HPCAP_QUEUE_H */

@@ -27,6 +27,7 @@ struct hpcap_adapter {
 	const struct hpcap_nic_ops *ops;
 	netdevice_tracker netdev_tracker;
 	struct list_head list;	/* in the list of all adapters, by number; adapter.c */
+	bool ended;		/* the poll threads have ended */
 	u32 count;
 	struct hpcap_rxq *queues[];
 };

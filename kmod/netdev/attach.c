@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Attaches and detaches the interfaces that are captured. rtnl protects all of this state, as it
- * protects the interfaces.
+ * protects the interfaces. Rings are allocated and freed without rtnl, because that takes long.
  *
  * An interface stays attached while it is down. An interface that is deleted, or moves into another
  * network namespace, is detached, and its queue ends.
@@ -10,12 +10,14 @@
 
 #include <linux/if_arp.h>
 #include <linux/kernel.h>
+#include <linux/llist.h>
 #include <linux/nsproxy.h>
 #include <linux/rtnetlink.h>
 #include <linux/sched.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
+#include <linux/workqueue.h>
 
 #include "tap.h"
 
@@ -26,6 +28,20 @@
 
 static LIST_HEAD(taps);
 static bool loaded;
+
+/* Taps that have ended, and that are freed as soon as nobody holds rtnl for them. */
+static LLIST_HEAD(ended);
+
+static void hpcap_tap_free_ended(struct work_struct *work)
+{
+	struct llist_node *list = llist_del_all(&ended);
+	struct hpcap_tap *tap, *next;
+
+	llist_for_each_entry_safe(tap, next, list, in_ended)
+		hpcap_tap_free(tap);
+}
+
+static DECLARE_WORK(free_ended, hpcap_tap_free_ended);
 
 static struct hpcap_tap *hpcap_tap_find(const struct net_device *dev)
 {
@@ -52,21 +68,14 @@ static void hpcap_tap_switch_merging(struct hpcap_tap *tap, bool on)
 		netdev_warn(dev, "merges frames that were several on the wire, and cannot be told not to\n");
 }
 
+/* Attaches the tap to its interface. Under rtnl. */
 static int hpcap_tap_begin(struct hpcap_tap *tap)
 {
-	struct hpcap_adapter_info info = {
-		.driver = KBUILD_MODNAME,
-		.parent = tap->dev->dev.parent,
-		.netdev = tap->dev,
-		.number = tap->number,
-		.queues = 1,
-		.link_type = HPCAP_LINKTYPE_ETHERNET,
-	};
-	int err;
+	int err = hpcap_adapter_register(tap->adapter);
 
-	tap->adapter = hpcap_adapter_register(&info, &hpcap_tap_ops);
-	if (IS_ERR(tap->adapter))
-		return PTR_ERR(tap->adapter);
+	if (err)
+		return err;
+	dev_get_stats(tap->dev, &tap->before);
 	hpcap_tap_switch_merging(tap, false);
 	err = dev_set_promiscuity(tap->dev, 1);
 	if (err)
@@ -89,6 +98,10 @@ switch_on:
 	return err;
 }
 
+/*
+ * Detaches the tap from its interface. Under rtnl; afterwards, the caller sees to it that
+ * hpcap_tap_free_ended() runs.
+ */
 static void hpcap_tap_end(struct hpcap_tap *tap)
 {
 	list_del(&tap->list);
@@ -99,15 +112,69 @@ static void hpcap_tap_end(struct hpcap_tap *tap)
 	dev_set_promiscuity(tap->dev, -1);
 	hpcap_tap_switch_merging(tap, true);
 	hpcap_adapter_unregister(tap->adapter);
-	hpcap_tap_free(tap);
+	hpcap_tap_put_interface(tap);
+	llist_add(&tap->in_ended, &ended);
 }
 
 /* ------------------------------------------------------------------------- names */
 
+/* Whether an interface can be attached now. Under rtnl. */
+static int hpcap_tap_check(const struct net_device *dev)
+{
+	if (!loaded || !dev || dev->reg_state != NETREG_REGISTERED ||
+	    !net_eq(dev_net(dev), current->nsproxy->net_ns))
+		return -ENODEV;
+	return hpcap_tap_find(dev) ? -EEXIST : 0;
+}
+
+/* Creates a tap for the interface `name`; `parent` gets a reference to its device, or NULL. */
+static struct hpcap_tap *hpcap_tap_prepare(const char *name, u32 number, bool exclusive,
+					   struct device **parent)
+{
+	struct net_device *dev;
+	struct hpcap_tap *tap;
+	int err;
+
+	rtnl_lock();
+	dev = __dev_get_by_name(current->nsproxy->net_ns, name);
+	err = hpcap_tap_check(dev);
+	if (!err && dev->type != ARPHRD_ETHER && dev->type != ARPHRD_LOOPBACK) {
+		netdev_err(dev, "is not Ethernet, and cannot be captured\n");
+		err = -EAFNOSUPPORT;
+	}
+	tap = err ? ERR_PTR(err) : hpcap_tap_create(dev, number, exclusive);
+	if (!IS_ERR(tap))
+		*parent = get_device(dev->dev.parent);
+	rtnl_unlock();
+	return tap;
+}
+
+/*
+ * Creates the adapter of a tap, with its ring. Without rtnl. Whoever deletes the interface
+ * meanwhile waits for the tap's reference.
+ */
+static int hpcap_tap_allocate(struct hpcap_tap *tap, struct device *parent)
+{
+	struct hpcap_adapter_info info = {
+		.driver = KBUILD_MODNAME,
+		.parent = parent,
+		.netdev = tap->dev,
+		.number = tap->number,
+		.queues = 1,
+		.link_type = HPCAP_LINKTYPE_ETHERNET,
+	};
+	struct hpcap_adapter *adapter = hpcap_adapter_create(&info, &hpcap_tap_ops);
+
+	if (IS_ERR(adapter))
+		return PTR_ERR(adapter);
+	tap->adapter = adapter;
+	return 0;
+}
+
 static int hpcap_tap_attach_one(char *spec, bool exclusive)
 {
 	char *number = strrchr(spec, ':');
-	struct net_device *dev;
+	struct device *parent = NULL;
 	struct hpcap_tap *tap;
 	u32 n;
 	int err;
@@ -117,21 +184,20 @@ static int hpcap_tap_attach_one(char *spec, bool exclusive)
 	*number++ = '\0';
 	if (kstrtou32(number, 10, &n))
 		return -EINVAL;
-	dev = __dev_get_by_name(current->nsproxy->net_ns, spec);
-	if (!dev)
-		return -ENODEV;
-	if (dev->type != ARPHRD_ETHER && dev->type != ARPHRD_LOOPBACK) {
-		netdev_err(dev, "is not Ethernet, and cannot be captured\n");
-		return -EAFNOSUPPORT;
-	}
-	if (hpcap_tap_find(dev))
-		return -EEXIST;
-	tap = hpcap_tap_create(dev, n, exclusive);
+	tap = hpcap_tap_prepare(spec, n, exclusive, &parent);
 	if (IS_ERR(tap))
 		return PTR_ERR(tap);
-	err = hpcap_tap_begin(tap);
-	if (err)
+	err = hpcap_tap_allocate(tap, parent);
+	if (!err) {
+		rtnl_lock();
+		err = hpcap_tap_check(tap->dev) ?: hpcap_tap_begin(tap);
+		rtnl_unlock();
+	}
+	put_device(parent);
+	if (err) {
+		hpcap_tap_put_interface(tap);
 		hpcap_tap_free(tap);
+	}
 	return err;
 }
 
@@ -143,12 +209,8 @@ int hpcap_tap_attach(const char *list, bool exclusive)
 	if (!copy)
 		return -ENOMEM;
 	rest = strim(copy);
-	rtnl_lock();
-	if (!loaded)
-		err = -ENODEV;
 	while (!err && (spec = strsep(&rest, ",")))
 		err = hpcap_tap_attach_one(spec, exclusive);
-	rtnl_unlock();
 	kfree(copy);
 	return err;
 }
@@ -168,6 +230,7 @@ int hpcap_tap_detach(const char *name)
 	if (tap)
 		hpcap_tap_end(tap);
 	rtnl_unlock();
+	hpcap_tap_free_ended(NULL);
 	kfree(copy);
 	return tap ? 0 : -ENODEV;
 }
@@ -191,8 +254,11 @@ static int hpcap_tap_notice(struct notifier_block *block, unsigned long event, v
 {
 	struct hpcap_tap *tap = hpcap_tap_find(netdev_notifier_info_to_dev(data));
 
-	if (tap && event == NETDEV_UNREGISTER)
+	if (tap && event == NETDEV_UNREGISTER) {
 		hpcap_tap_end(tap);
+		/* The kernel holds rtnl. */
+		schedule_work(&free_ended);
+	}
 	return NOTIFY_DONE;
 }
 
@@ -222,4 +288,6 @@ void hpcap_tap_exit(void)
 	list_for_each_entry_safe(tap, next, &taps, list)
 		hpcap_tap_end(tap);
 	rtnl_unlock();
+	hpcap_tap_free_ended(NULL);
+	flush_work(&free_ended);
 }

@@ -270,14 +270,20 @@ struct hpcap_tap *hpcap_tap_create(struct net_device *dev, u32 number, bool excl
 	tap->exclusive = exclusive;
 	skb_queue_head_init(&tap->fifo);
 	netdev_hold(dev, &tap->tracker, GFP_KERNEL);
-	dev_get_stats(dev, &tap->before);
 	return tap;
+}
+
+void hpcap_tap_put_interface(struct hpcap_tap *tap)
+{
+	netdev_put(tap->dev, &tap->tracker);
+	tap->dev = NULL;
 }
 
 void hpcap_tap_free(struct hpcap_tap *tap)
 {
 	skb_queue_purge(&tap->fifo);
 	hpcap_tap_release(tap, tap->taken_count);
-	netdev_put(tap->dev, &tap->tracker);
+	if (tap->adapter)
+		hpcap_adapter_free(tap->adapter);
 	kfree(tap);
 }

@@ -5,6 +5,7 @@
 #ifndef _HPCAP_NETDEV_TAP_H
 #define _HPCAP_NETDEV_TAP_H
 
+#include <linux/llist.h>
 #include <linux/netdevice.h>
 #include <linux/skbuff.h>
 
@@ -12,8 +13,9 @@
 
 struct hpcap_tap {
 	struct list_head list;		/* attach.c; under rtnl */
-	struct hpcap_adapter *adapter;
-	struct net_device *dev;
+	struct llist_node in_ended;	/* attach.c */
+	struct hpcap_adapter *adapter;	/* NULL: it has none yet */
+	struct net_device *dev;		/* NULL once the tap has ended */
 	netdevice_tracker tracker;
 	u32 number;
 	netdev_features_t switched_off;	/* features to switch on again at the end */
@@ -35,7 +37,12 @@ extern const struct hpcap_nic_ops hpcap_tap_ops;
 
 /* Creates a tap without frames, or returns ERR_PTR(-ENOMEM). */
 struct hpcap_tap *hpcap_tap_create(struct net_device *dev, u32 number, bool exclusive);
-/* Frees a tap whose handler and queue are gone. */
+/* Lets go of the interface. From then on, the tap can only be freed. */
+void hpcap_tap_put_interface(struct hpcap_tap *tap);
+/*
+ * Frees a tap whose handler and queue are gone, with its adapter. Large rings take seconds to free,
+ * so the caller does not hold rtnl.
+ */
 void hpcap_tap_free(struct hpcap_tap *tap);
 /* The Rx handler of the interface; rx_handler_data is the tap. */
 rx_handler_result_t hpcap_tap_handle(struct sk_buff **pskb);

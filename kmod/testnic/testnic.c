@@ -199,10 +199,15 @@ static struct hpcap_test_adapter *hpcap_test_create(u32 number)
 		if (!test->queues[i].slots)
 			goto fail;
 	}
-	test->adapter = hpcap_adapter_register(&info, &hpcap_test_ops);
-	if (!IS_ERR(test->adapter))
+	test->adapter = hpcap_adapter_create(&info, &hpcap_test_ops);
+	if (IS_ERR(test->adapter)) {
+		err = PTR_ERR(test->adapter);
+		goto fail;
+	}
+	err = hpcap_adapter_register(test->adapter);
+	if (!err)
 		return test;
-	err = PTR_ERR(test->adapter);
+	hpcap_adapter_free(test->adapter);
 fail:
 	hpcap_test_free(test);
 	return ERR_PTR(err);
@@ -214,6 +219,7 @@ static void hpcap_test_remove(u32 i)
 	if (!tests[i])
 		return;
 	hpcap_adapter_unregister(tests[i]->adapter);
+	hpcap_adapter_free(tests[i]->adapter);
 	hpcap_test_free(tests[i]);
 	tests[i] = NULL;
 }

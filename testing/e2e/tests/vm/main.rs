@@ -16,6 +16,7 @@
 //! | `ledger` | exact counts at rates below, at and far above what the guest can take |
 //! | `offloads` | segmentation and checksums that a sender on the same machine leaves to a NIC |
 //! | `rings` | 1 MiB, 3 GiB, more than 4 GiB; the ends of rings, files and 32-bit offsets |
+//! | `rtnl` | rings that are allocated and freed while rtnl is held: none |
 //! | `senders` | `hpcapctl selftest` with the packet generator of Linux |
 //! | `settings` | settings of a queue, wrong values, stages, tracepoints |
 //! | `lifecycle` | up, down, load, unload, link flaps, removal, leaks |
@@ -56,6 +57,7 @@ mod listeners;
 mod offloads;
 mod ports;
 mod rings;
+mod rtnl;
 mod senders;
 mod settings;
 mod streams;
