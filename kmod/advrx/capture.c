@@ -114,6 +114,10 @@ static void no_features(struct net_device *netdev)
 	netdev->hw_enc_features = 0;
 	netdev->mpls_features = 0;
 	netdev->gso_partial_features = 0;
+#ifdef CONFIG_XFRM_OFFLOAD
+	/* Nothing checks the features before it tells the NIC to decrypt frames. */
+	netdev->xfrmdev_ops = NULL;
+#endif
 }
 
 /* Creates the adapter of a port, with its rings. Not under RTNL. */

@@ -69,7 +69,7 @@ static int hpcap_hugepages_verify(const struct hpcap_memory *memory)
 	return 0;
 }
 
-struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes)
+struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes, int node)
 {
 	struct hpcap_memory *memory;
 	unsigned long address;
@@ -79,7 +79,7 @@ struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes)
 	if (err)
 		return ERR_PTR(err);
 	/* The block size of a hugetlbfs is its page size. */
-	memory = hpcap_memory_prepare(ring_bytes, file_inode(file)->i_sb->s_blocksize);
+	memory = hpcap_memory_prepare(ring_bytes, file_inode(file)->i_sb->s_blocksize, node);
 	if (IS_ERR(memory))
 		return memory;
 	memory->hugepages = get_file(file);
@@ -93,7 +93,7 @@ struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes)
 	if (!err)
 		err = hpcap_hugepages_verify(memory);
 	if (!err)
-		err = hpcap_memory_complete(memory, NUMA_NO_NODE);
+		err = hpcap_memory_complete(memory, node);
 	if (err) {
 		hpcap_memory_put(memory);
 		return ERR_PTR(err);

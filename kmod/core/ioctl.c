@@ -51,7 +51,7 @@ static struct hpcap_memory *hpcap_make_memory(struct hpcap_rxq *rxq,
 	file = fget(wanted->fd);
 	if (!file)
 		return ERR_PTR(-EBADF);
-	memory = hpcap_memory_pin(file, wanted->ring_bytes);
+	memory = hpcap_memory_pin(file, wanted->ring_bytes, rxq->node);
 	fput(file);
 	return memory;
 }

@@ -77,13 +77,22 @@ static void hpcap_vma_set(struct vm_area_struct *vma, struct hpcap_memory *memor
 
 int hpcap_memory_map_queue(struct hpcap_memory *memory, struct vm_area_struct *vma)
 {
-	int err;
+	u64 bytes = vma->vm_end - vma->vm_start;
+	u64 done;
 
 	hpcap_vm_flags_set(vma, VM_DONTEXPAND | VM_DONTDUMP);
-	err = remap_vmalloc_range(vma, memory->queue, 0);
-	if (!err)
-		hpcap_vma_set(vma, memory, &hpcap_queue_vm_ops);
-	return err;
+	for (done = 0; done < bytes; done += PAGE_SIZE) {
+		int err = vm_insert_page(vma, vma->vm_start + done,
+					 vmalloc_to_page((u8 *)memory->queue + done));
+
+		if (!err && fatal_signal_pending(current))
+			err = -EINTR;
+		if (err)
+			return err;
+		cond_resched();
+	}
+	hpcap_vma_set(vma, memory, &hpcap_queue_vm_ops);
+	return 0;
 }
 
 int hpcap_memory_map_ring(struct hpcap_memory *memory, struct vm_area_struct *vma)

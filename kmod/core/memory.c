@@ -21,15 +21,15 @@
 /* Hugepages that are unpinned before others may run. */
 #define HPCAP_UNPIN_BATCH	1024
 
-static int hpcap_memory_make_queue(struct hpcap_memory *memory)
+static int hpcap_memory_make_queue(struct hpcap_memory *memory, int node)
 {
 	u32 entries = hpcap_index_entries(memory->ring_bytes);
 	struct hpcap_queue *queue;
 
 	memory->queue_bytes = PAGE_ALIGN(sizeof(*queue) +
 					 (u64)entries * sizeof(struct hpcap_block));
-	/* vmalloc_user() returns zeroed memory that clients can map. */
-	queue = vmalloc_user(memory->queue_bytes);
+	/* The poll thread writes to it all the time. */
+	queue = vzalloc_node(memory->queue_bytes, node);
 	if (!queue)
 		return -ENOMEM;
 	queue->queue_bytes = memory->queue_bytes;
@@ -43,7 +43,7 @@ static int hpcap_memory_make_queue(struct hpcap_memory *memory)
 	return 0;
 }
 
-struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes)
+struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes, int node)
 {
 	u64 pages = ring_bytes / PAGE_SIZE;
 	struct hpcap_memory *memory;
@@ -54,7 +54,7 @@ struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes)
 	/* Refuses sizes that would overflow in the computations below. */
 	if (pages > totalram_pages())
 		return ERR_PTR(-ENOMEM);
-	memory = kzalloc(sizeof(*memory), GFP_KERNEL);
+	memory = kzalloc_node(sizeof(*memory), GFP_KERNEL, node);
 	if (!memory)
 		return ERR_PTR(-ENOMEM);
 	kref_init(&memory->ref);
@@ -62,7 +62,7 @@ struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes)
 	memory->page_bytes = page_bytes;
 	/* The array takes 4 MiB for each GiB of the ring. */
 	memory->pages = kvcalloc(2 * pages, sizeof(*memory->pages), GFP_KERNEL | __GFP_NOWARN);
-	err = memory->pages ? hpcap_memory_make_queue(memory) : -ENOMEM;
+	err = memory->pages ? hpcap_memory_make_queue(memory, node) : -ENOMEM;
 	if (err) {
 		hpcap_memory_put(memory);
 		return ERR_PTR(err);
@@ -125,7 +125,7 @@ struct hpcap_memory *hpcap_memory_alloc(u64 ring_bytes, int node)
 	struct hpcap_memory *memory;
 	int err;
 
-	memory = hpcap_memory_prepare(ring_bytes, PAGE_SIZE);
+	memory = hpcap_memory_prepare(ring_bytes, PAGE_SIZE, node);
 	if (IS_ERR(memory))
 		return memory;
 	/* Refuses a ring that would leave the machine without memory. */

@@ -39,9 +39,9 @@ struct hpcap_memory *hpcap_memory_alloc(u64 ring_bytes, int node);
  * and its mode must let only its owner write, because listeners get the file, too. Called in the
  * context of a process, into which the file is mapped for a moment.
  * ERR_PTR: -EINVAL (size, or no hugetlbfs file), -EBADF (not open for both), -EPERM (mode),
- * -ENOMEM, -EINTR.
+ * -ENOMEM, -EINTR. The queue page is on the given NUMA node.
  */
-struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes);
+struct hpcap_memory *hpcap_memory_pin(struct file *file, u64 ring_bytes, int node);
 void hpcap_memory_get(struct hpcap_memory *memory);
 void hpcap_memory_put(struct hpcap_memory *memory);
 
@@ -54,7 +54,7 @@ int hpcap_memory_map_queue(struct hpcap_memory *memory, struct vm_area_struct *v
 int hpcap_memory_map_ring(struct hpcap_memory *memory, struct vm_area_struct *vma);
 
 /* For hugepages.c, too: allocates everything but the pages under the ring. */
-struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes);
+struct hpcap_memory *hpcap_memory_prepare(u64 ring_bytes, u64 page_bytes, int node);
 /* Maps the pages twice, back to back, for the producer. */
 int hpcap_memory_complete(struct hpcap_memory *memory, int node);
 

@@ -131,16 +131,17 @@ static void hpcap_rxq_release(struct device *dev)
 
 struct hpcap_rxq *hpcap_rxq_create(struct hpcap_adapter *adapter, u32 index)
 {
+	int node = adapter->info.parent ? dev_to_node(adapter->info.parent) : NUMA_NO_NODE;
 	struct hpcap_rxq *rxq;
 	int err = -ENOMEM;
 
-	rxq = kzalloc(sizeof(*rxq), GFP_KERNEL);
+	rxq = kzalloc_node(sizeof(*rxq), GFP_KERNEL, node);
 	if (!rxq)
 		return ERR_PTR(-ENOMEM);
 	rxq->adapter = adapter;
 	rxq->number = adapter->info.number;
 	rxq->index = index;
-	rxq->node = adapter->info.parent ? dev_to_node(adapter->info.parent) : NUMA_NO_NODE;
+	rxq->node = node;
 	rxq->next_id = 1;
 	rxq->settings = hpcap_default_settings();
 	rxq->poll = rxq->settings.poll;
