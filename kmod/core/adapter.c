@@ -15,6 +15,7 @@
 #include "change.h"
 #include "chardev.h"
 #include "harvest.h"
+#include "place.h"
 #include "queue.h"
 #include "rxq.h"
 #include "wake.h"
@@ -176,6 +177,7 @@ void hpcap_rxq_start(struct hpcap_adapter *adapter, u32 queue, void *rx, u32 dep
 		return;
 	rxq = adapter->queues[queue];
 	mutex_lock(&rxq->lock);
+	hpcap_place_wakeful(rxq);
 	hpcap_rxq_change(rxq, hpcap_source_begin, &source);
 	mutex_unlock(&rxq->lock);
 	pr_debug("hpcap_%u_%u: started\n", rxq->number, rxq->index);
@@ -196,6 +198,7 @@ void hpcap_rxq_stop(struct hpcap_adapter *adapter, u32 queue)
 	rxq = adapter->queues[queue];
 	mutex_lock(&rxq->lock);
 	hpcap_rxq_change(rxq, hpcap_source_end, NULL);
+	hpcap_place_restful(rxq);
 	mutex_unlock(&rxq->lock);
 	pr_debug("hpcap_%u_%u: stopped\n", rxq->number, rxq->index);
 }

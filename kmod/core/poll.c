@@ -35,6 +35,7 @@
 
 #include "change.h"
 #include "harvest.h"
+#include "place.h"
 #include "poll.h"
 #include "ring_service.h"
 #include "rxq.h"
@@ -191,25 +192,43 @@ int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu)
 		err = hpcap_poll_set_cpu(rxq, cpu);
 	if (err)
 		hpcap_poll_show_cpu(rxq, old);
+	else
+		hpcap_place_move(old, cpu);
+	mutex_unlock(&rxq->lock);
+	return err;
+}
+
+/* Not as a change: a thread that gets no time at all must get its new priority, too. */
+int hpcap_poll_prioritise(struct hpcap_rxq *rxq, int priority)
+{
+	int err = -ENODEV;
+
+	mutex_lock(&rxq->lock);
+	if (rxq->thread) {
+		hpcap_place_prioritise(rxq->thread, priority);
+		spin_lock(&rxq->view);
+		rxq->settings.priority = priority;
+		spin_unlock(&rxq->view);
+		err = 0;
+	}
 	mutex_unlock(&rxq->lock);
 	return err;
 }
 
 int hpcap_poll_create(struct hpcap_rxq *rxq)
 {
-	/* Spreads the threads of all queues over the CPUs, those of the NIC's node first. */
-	static atomic_t spread = ATOMIC_INIT(0);
 	struct task_struct *thread;
 
-	if (rxq->settings.cpu < 0)
-		rxq->settings.cpu = cpumask_local_spread((u32)atomic_inc_return(&spread) - 1,
-							 rxq->node);
 	thread = kthread_create_on_node(hpcap_poll_main, rxq, rxq->node, "hpcap_%u_%u",
 					rxq->number, rxq->index);
 	if (IS_ERR(thread))
 		return PTR_ERR(thread);
 	/* The task structure stays valid until kthread_stop(), even if the thread ends before. */
 	rxq->thread = thread;
+	if (rxq->settings.cpu < 0)
+		rxq->settings.cpu = hpcap_place_choose(rxq->node);
+	else
+		hpcap_place_move(-1, rxq->settings.cpu);
 	return 0;
 }
 
@@ -217,12 +236,13 @@ static void hpcap_poll_begin(struct hpcap_rxq *rxq, void *data)
 {
 	if (hpcap_poll_set_cpu(rxq, rxq->settings.cpu))
 		pr_warn("hpcap_%u_%u: cannot run on its CPU\n", rxq->number, rxq->index);
+	hpcap_place_prioritise(current, rxq->settings.priority);
 }
 
 void hpcap_poll_start(struct hpcap_rxq *rxq)
 {
 	wake_up_process(rxq->thread);
-	/* By the thread itself: when a kthread starts, the kernel sets its CPUs anew. */
+	/* By the thread itself: the kernel sets CPUs and priority of a kthread that starts. */
 	mutex_lock(&rxq->lock);
 	hpcap_rxq_change(rxq, hpcap_poll_begin, NULL);
 	mutex_unlock(&rxq->lock);
@@ -232,4 +252,5 @@ void hpcap_poll_stop(struct hpcap_rxq *rxq)
 {
 	kthread_stop(rxq->thread);
 	rxq->thread = NULL;
+	hpcap_place_move(rxq->settings.cpu, -1);
 }

@@ -13,5 +13,7 @@ void hpcap_poll_start(struct hpcap_rxq *rxq);
 void hpcap_poll_stop(struct hpcap_rxq *rxq);
 /* Binds the poll thread to a CPU, or with -1 to the CPUs of the NIC's node. Takes `lock`. */
 int hpcap_poll_bind(struct hpcap_rxq *rxq, int cpu);
+/* Gives the poll thread the priority of a setting. Takes `lock`. */
+int hpcap_poll_prioritise(struct hpcap_rxq *rxq, int priority);
 
 #endif /* _HPCAP_POLL_H */

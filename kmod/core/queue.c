@@ -16,6 +16,7 @@
 
 #include "change.h"
 #include "harvest.h"
+#include "place.h"
 #include "poll.h"
 #include "queue.h"
 #include "ring_listener.h"
@@ -240,6 +241,7 @@ void hpcap_rxq_end(struct hpcap_rxq *rxq)
 	mutex_lock(&rxq->lock);
 	hpcap_rxq_change(rxq, hpcap_rxq_finish, NULL);
 	wake_up_all(&rxq->changed);
+	hpcap_place_restful(rxq);
 	hpcap_poll_stop(rxq);
 	mutex_unlock(&rxq->lock);
 	/* From here on, nobody queues it again. */

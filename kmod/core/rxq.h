@@ -10,6 +10,7 @@
 #include <linux/device.h>
 #include <linux/ktime.h>
 #include <linux/mutex.h>
+#include <linux/pm_qos.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
@@ -88,6 +89,7 @@ struct hpcap_rxq {
 	struct task_struct *thread;	/* NULL once the thread has ended; under `lock` */
 	struct hpcap_change *change;	/* the change that waits, or NULL (change.c) */
 	wait_queue_head_t idle;	/* the poll thread sleeps here */
+	struct pm_qos_request wakeful;	/* keeps CPUs awake while the queue is up; under `lock` */
 	bool kicked;		/* set by hpcap_rxq_kick(): harvest once more before sleeping */
 };
 

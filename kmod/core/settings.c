@@ -6,6 +6,7 @@
 #include <linux/module.h>
 #include <linux/moduleparam.h>
 #include <linux/mutex.h>
+#include <linux/sched/prio.h>
 #include <linux/string.h>
 #include <linux/sysfs.h>
 
@@ -140,6 +141,27 @@ static int cpu_show(char *page, const struct hpcap_settings *s)
 
 const struct hpcap_setting hpcap_setting_cpu = { cpu_parse, cpu_show };
 
+static int priority_parse(const char *text, struct hpcap_settings *s)
+{
+	int value;
+
+	if (sysfs_streq(text, "fifo"))
+		value = HPCAP_PRIORITY_FIFO;
+	else if (kstrtoint(text, 0, &value) || value < MIN_NICE || value > MAX_NICE)
+		return -EINVAL;
+	s->priority = value;
+	return 0;
+}
+
+static int priority_show(char *page, const struct hpcap_settings *s)
+{
+	if (s->priority == HPCAP_PRIORITY_FIFO)
+		return sysfs_emit(page, "fifo\n");
+	return sysfs_emit(page, "%d\n", s->priority);
+}
+
+const struct hpcap_setting hpcap_setting_priority = { priority_parse, priority_show };
+
 static int plain_parse(const char *text, struct hpcap_settings *s)
 {
 	return kstrtobool(text, &s->plain);
@@ -223,7 +245,9 @@ MODULE_PARM_DESC(when_full, "`drop` frames that find no room, or `hold` them in 
 module_param_cb(caplen, &param_ops, (void *)&hpcap_setting_caplen, 0644);
 MODULE_PARM_DESC(caplen, "bytes kept of each frame; 0 keeps all (0)");
 module_param_cb(cpu, &param_ops, (void *)&hpcap_setting_cpu, 0644);
-MODULE_PARM_DESC(cpu, "CPU of the poll threads; -1 spreads them over the CPUs near their NIC (-1)");
+MODULE_PARM_DESC(cpu, "CPU of the poll threads; -1 gives each one of its own near the NIC, an isolated one first (-1)");
+module_param_cb(priority, &param_ops, (void *)&hpcap_setting_priority, 0644);
+MODULE_PARM_DESC(priority, "priority of the poll threads: nice value, -20 to 19, or fifo (0)");
 module_param_cb(plain, &param_ops, (void *)&hpcap_setting_plain, 0644);
 MODULE_PARM_DESC(plain, "whether rings have no tags: no file headers, gaps and ledgers (0)");
 module_param_cb(look_back, &param_ops, (void *)&hpcap_setting_look_back, 0644);

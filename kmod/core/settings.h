@@ -29,12 +29,19 @@ enum hpcap_full {
 	HPCAP_FULL_HOLD,
 };
 
+/*
+ * The poll thread comes before all threads that have no real-time priority (SCHED_FIFO, priority
+ * 50). docs/driver.md says what that costs.
+ */
+#define HPCAP_PRIORITY_FIFO	100
+
 struct hpcap_settings {
 	u64 ring_bytes;
 	enum hpcap_poll poll;
 	enum hpcap_full when_full;
 	u32 caplen;		/* 0: whole frames */
 	int cpu;		/* CPU of the poll thread; -1: any CPU of the NIC's node */
+	int priority;		/* nice value of the poll thread, or HPCAP_PRIORITY_FIFO */
 	bool plain;		/* the next ring contains no tags */
 	bool look_back;		/* the next ring captures without listeners, too */
 };
@@ -52,6 +59,7 @@ extern const struct hpcap_setting hpcap_setting_poll;
 extern const struct hpcap_setting hpcap_setting_when_full;
 extern const struct hpcap_setting hpcap_setting_caplen;
 extern const struct hpcap_setting hpcap_setting_cpu;		/* -1, or an online CPU */
+extern const struct hpcap_setting hpcap_setting_priority;	/* -20 to 19, or "fifo" */
 extern const struct hpcap_setting hpcap_setting_plain;
 extern const struct hpcap_setting hpcap_setting_look_back;
 

@@ -5,6 +5,10 @@
  * file ends with a newline, and all files but `filter` and `listeners` have one line.
  */
 #include <linux/kernel.h>
+#include <linux/pid.h>
+#include <linux/pid_namespace.h>
+#include <linux/rcupdate.h>
+#include <linux/sched.h>
 #include <linux/string.h>
 #include <linux/string_helpers.h>
 #include <linux/sysfs.h>
@@ -91,6 +95,18 @@ static ssize_t cpu_store(struct device *dev, struct device_attribute *attr, cons
 	return err ?: len;
 }
 
+static ssize_t priority_store(struct device *dev, struct device_attribute *attr, const char *text,
+			      size_t len)
+{
+	struct hpcap_rxq *rxq = hpcap_to_rxq(dev);
+	struct hpcap_settings settings;
+	int err;
+
+	err = hpcap_setting_priority.parse(text, &settings) ?:
+	      hpcap_poll_prioritise(rxq, settings.priority);
+	return err ?: len;
+}
+
 /*
  * Gives the queue a new ring of ordinary pages: offsets and ledger start anew. -EBUSY while a
  * listener is attached.
@@ -140,6 +156,10 @@ static struct hpcap_setting_attr look_back = {
 
 static struct hpcap_setting_attr cpu = {
 	__ATTR(cpu, 0644, setting_show, cpu_store), &hpcap_setting_cpu
+};
+
+static struct hpcap_setting_attr priority = {
+	__ATTR(priority, 0644, setting_show, priority_store), &hpcap_setting_priority
 };
 
 static struct hpcap_setting_attr ring_bytes = {
@@ -221,6 +241,23 @@ static u64 hpcap_listener_lag(const struct hpcap_queue *queue, const struct hpca
 }
 
 /*
+ * Returns the number that the reader's PID namespace has for a process, or 0 where it has none. The
+ * process may have ended, and a descriptor that it has passed on may keep its listener.
+ */
+static u32 hpcap_reader_pid(u32 number)
+{
+	struct pid_namespace *reader = task_active_pid_ns(current);
+	u32 seen;
+
+	if (reader == &init_pid_ns)
+		return number;
+	rcu_read_lock();
+	seen = pid_nr_ns(find_pid_ns(number, &init_pid_ns), reader);
+	rcu_read_unlock();
+	return seen;
+}
+
+/*
  * Prints a line for each listener: id, pid, uid, contract, lag in bytes, name. The file says who
  * captures: only root may read it, and by udev (70-hpcap.rules) the group that may open the queue.
  */
@@ -238,7 +275,8 @@ static ssize_t listeners_show(struct device *dev, struct device_attribute *attr,
 		if (!hpcap_queue_listener(queue, i, &l))
 			continue;
 		hpcap_escape_name(&l, name, sizeof(name));
-		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %s\n", l.id, l.pid, l.uid,
+		n += sysfs_emit_at(page, n, "%llu %u %u %s %llu %s\n", l.id,
+				   hpcap_reader_pid(l.pid), l.uid,
 				   hpcap_listener_contract(&l), hpcap_listener_lag(queue, &l),
 				   name);
 	}
@@ -255,6 +293,7 @@ static struct attribute *queue_attrs[] = {
 	&plain.attr.attr,
 	&look_back.attr.attr,
 	&cpu.attr.attr,
+	&priority.attr.attr,
 	&ring_bytes.attr.attr,
 	&dev_attr_page_bytes.attr,
 	&dev_attr_state.attr,

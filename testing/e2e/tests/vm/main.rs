@@ -20,6 +20,7 @@
 //! | `senders` | `hpcapctl selftest` with the packet generator of Linux |
 //! | `settings` | settings of a queue, wrong values, stages, tracepoints |
 //! | `lifecycle` | up, down, load, unload, link flaps, removal, leaks |
+//! | `place` | where poll threads and their memory are, priorities, namespaces of readers |
 //! | `ports` | several NICs, standard mode beside hpcap mode, transmission |
 //! | `listeners` | the tests of `hpcapd`'s listeners, on the module; hostile slots |
 //! | `streams` | `rxtxcpu` with processors that come and go, and with a NIC that spreads flows over queues |
@@ -55,6 +56,7 @@ mod ledger;
 mod lifecycle;
 mod listeners;
 mod offloads;
+mod place;
 mod ports;
 mod rings;
 mod rtnl;

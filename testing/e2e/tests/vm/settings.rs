@@ -24,6 +24,7 @@ const VALUES: &[(&str, &str, &[&str])] = &[
     ("poll", "busy", &["lazy", "", "busy busy"]),
     ("when_full", "hold", &["wait", "0"]),
     ("cpu", "0", &["-2", "4096", "x"]),
+    ("priority", "7", &["-21", "20", "100", "rr", ""]),
     (
         "ring_bytes",
         "2097152",
@@ -70,6 +71,7 @@ fn a_wrong_value_is_refused_and_changes_nothing(vm: &Vm) {
         "when_full=1",
         "caplen=65536",
         "cpu=4096",
+        "priority=20",
     ] {
         vm.refused(&format!("modprobe hpcap {parameter}"));
     }
