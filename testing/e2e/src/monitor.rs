@@ -86,3 +86,14 @@ pub fn rows(log: &Path, name: &str) -> Vec<Vec<u64>> {
     let numbers = |line: &str| line.split(' ').map(|n| n.parse().unwrap()).collect();
     text.lines().map(numbers).collect()
 }
+
+/// A number as the page shows it: 1 234 567.
+#[must_use]
+pub fn grouped(number: u64) -> String {
+    let digits: Vec<char> = number.to_string().chars().rev().collect();
+    let groups: Vec<String> = digits
+        .chunks(3)
+        .map(|group| group.iter().collect())
+        .collect();
+    groups.join(" ").chars().rev().collect()
+}

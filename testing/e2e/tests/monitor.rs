@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use hpcap_e2e::daemon::{Daemon, on_the_wire};
 use hpcap_e2e::lab::Lab;
-use hpcap_e2e::monitor::{Monitor, rows};
+use hpcap_e2e::monitor::{Monitor, grouped, rows};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use testkit::disk::SmallDisk;
@@ -209,16 +209,6 @@ fn every_output_has_the_known_losses() {
     let text = loss["message"].as_str().unwrap();
     assert!(text.contains("hpcap0 loses frames"), "{loss}");
     let _ = daemon.stop();
-}
-
-/// A number as the page shows it: 1 234 567.
-fn grouped(number: u64) -> String {
-    let digits: Vec<char> = number.to_string().chars().rev().collect();
-    let groups: Vec<String> = digits
-        .chunks(3)
-        .map(|group| group.iter().collect())
-        .collect();
-    groups.join(" ").chars().rev().collect()
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use hpcap_e2e::monitor::grouped;
 use hpcap_e2e::vm::{Ledger, Vm, Wanted, scaled};
 use serde_json::Value;
 use testkit::process::events;
@@ -11,20 +12,10 @@ vm_tests!(
     a_trace_sees_no_frames_of_the_module: Wanted::PF.capturing("hpcap_ixgbe", "ring_bytes=16M"),
 );
 
-const SERVED: &str = "curl -s http://127.0.0.1:9742";
+const SERVED: &str = "busybox wget -qO- http://127.0.0.1:9742";
 
 fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
-}
-
-/// A number as the page shows it: 1 234 567.
-fn grouped(number: u64) -> String {
-    let digits: Vec<char> = number.to_string().chars().rev().collect();
-    let groups: Vec<String> = digits
-        .chunks(3)
-        .map(|group| group.iter().collect())
-        .collect();
-    groups.join(" ").chars().rev().collect()
 }
 
 fn every_output_has_the_losses_of_the_nic(vm: &Vm) {
