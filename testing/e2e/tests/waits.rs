@@ -160,7 +160,7 @@ fn two_of_three_daemons_stand_still() {
         );
     }
     let mut diag = lab.tool("hpcap-diag");
-    let found = run(diag.args(["now", "--interval", "100ms", "--json"])).exits(0);
+    let found = run(diag.args(["now", "--interval", "100ms", "--json"])).exits(1);
     for queue in ["hpcap0", "hpcap2"] {
         let unseen = events(&found.out).any(|finding| {
             finding["rule"] == "queue-unseen" && finding["evidence"].to_string().contains(queue)
