@@ -131,7 +131,11 @@ fn a_trace_sees_no_frames_of_the_module(vm: &Vm) {
         let counted = after["no_listener"] - before["no_listener"];
         assert_eq!(counted, frames);
         assert_eq!(all["unreadable"], 0, "{all}");
-        assert_eq!(all["interfaces"]["hpcap0"], Value::Null, "{all}");
+        // The kernel may have tried to send a frame of its own, which the module dropped.
+        let port = &all["interfaces"]["hpcap0"];
+        for what in ["received", "copied", "polls"] {
+            assert_eq!(port[what].as_u64().unwrap_or(0), 0, "{what}: {all}");
+        }
         assert!(all["records"].as_u64().unwrap() < frames, "{all}");
     }
     println!("beside a trace, {frames} frames take {ratios:.2?} of their time");
