@@ -80,7 +80,7 @@ check: ## check quickly (two minutes): formatting, clippy, unit tests, one captu
 
 test: ## run every test: unit, property, end to end, virtual machines, model, a short time of fuzzing
 	@scripts/deps.sh need build test deb kmod vm
-	@scripts/deps.sh want igb rpm
+	@scripts/deps.sh want igb rpm browser
 	@scripts/test.sh
 
 attack: ## repeat the attacking tests with new random numbers for ATTACK_SECONDS (an hour)

@@ -87,7 +87,7 @@ bench  ethtool          cmd:ethtool
 bench  valgrind         cmd:valgrind
 browser chromium        cmd:chromium
 '
-# A browser is large, and one test alone uses it: it is installed only if its group is named.
+# A browser is large, and one test alone uses it: it is installed only if its group is named, as `make test` does.
 readonly OPTIONAL=browser
 
 die() {
