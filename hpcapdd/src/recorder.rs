@@ -5,7 +5,7 @@ use hpcap::message::Messages;
 use hpcap::queue::QueueInfo;
 use hpcap::raw::RecordingId;
 use hpcap::visible::visible;
-use hpcap::{Error, Result, Start};
+use hpcap::{Contract, Error, Result, Start};
 
 use crate::cli::Cli;
 use crate::form::Form;
@@ -93,6 +93,34 @@ pub(crate) fn record_one(
     }
 }
 
+/// What the options say of a recording, as far as it is known before the queue or the source is open.
+pub(crate) struct Terms {
+    contract: Contract,
+    start: Start,
+    form: Form,
+    on_complete: Option<CommandLine>,
+}
+
+impl Terms {
+    /// Takes the terms from the options.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`](hpcap::Kind::Usage) for options that are wrong, or do not fit `origin` and `destination`.
+    pub(crate) fn of(cli: &Cli, origin: &Origin, destination: &Destination) -> Result<Self> {
+        let contract = plan::contract(cli.contract.as_deref(), origin, destination)?;
+        let start = plan::start(cli.start.as_deref(), destination)?;
+        let form = Form::of(cli, destination)?;
+        form.check_rotate_size(cli.rotate_size)?;
+        let on_complete = cli.on_complete.as_deref().map(CommandLine::parse);
+        Ok(Self {
+            contract,
+            start,
+            form,
+            on_complete: on_complete.transpose()?,
+        })
+    }
+}
+
 /// Records from one producer until something ends the recording. Returns `None` if a signal came,
 /// or `--duration` was over, before the recording could begin.
 fn record_once(
@@ -103,15 +131,12 @@ fn record_once(
     signals: &Signals,
     attaching: &mut Attaching,
 ) -> Result<Option<Recorded>> {
-    let contract = plan::contract(cli.contract.as_deref(), origin, destination)?;
-    let start = plan::start(cli.start.as_deref(), destination)?;
-    let form = Form::of(cli, destination)?;
-    form.check_rotate_size(cli.rotate_size)?;
-    let on_complete = cli
-        .on_complete
-        .as_deref()
-        .map(CommandLine::parse)
-        .transpose()?;
+    let Terms {
+        contract,
+        start,
+        form,
+        on_complete,
+    } = Terms::of(cli, origin, destination)?;
     let outlet = Outlet::open(cli, origin, destination, form)?;
     let inputs = Inputs::open(
         cli,

@@ -15,13 +15,11 @@ use hpcap::visible::visible;
 use hpcap::{Error, Kind, Queue, QueueName, Result};
 
 use crate::cli::Cli;
-use crate::form::Form;
-use crate::plan::{self, Origin, QueueSet};
-use crate::recorder::style_of;
+use crate::plan::{Origin, QueueSet};
+use crate::recorder::{Terms, style_of};
 use crate::report::event::Event;
 use crate::report::reporter::{QueueCounts, Reporter};
 use crate::session::signals::{Signals, Stop};
-use crate::storage::finish::on_complete::CommandLine;
 use totals::Totals;
 use worker::Worker;
 
@@ -65,7 +63,9 @@ pub(crate) fn record(
     messages: &Messages,
     signals: &Signals,
 ) -> Result<()> {
-    check(cli, &plan)?;
+    // What no recording could use is refused before there are threads.
+    let any = QueueName::new(plan.adapter, 0);
+    let _ = Terms::of(cli, &Origin::Queue(any), plan.destination(any))?;
     let (sender, counts) = channel();
     let mut recordings = Recordings {
         cli,
@@ -94,20 +94,6 @@ pub(crate) fn record(
         }
         std::thread::sleep(TICK);
     }
-}
-
-/// Refuses what no recording could use, before there are threads.
-fn check(cli: &Cli, plan: &QueueSet) -> Result<()> {
-    let any = QueueName::new(plan.adapter, 0);
-    let destination = plan.destination(any);
-    plan::contract(cli.contract.as_deref(), &Origin::Queue(any), destination)?;
-    plan::start(cli.start.as_deref(), destination)?;
-    Form::of(cli, destination)?.check_rotate_size(cli.rotate_size)?;
-    cli.on_complete
-        .as_deref()
-        .map(CommandLine::parse)
-        .transpose()?;
-    Ok(())
 }
 
 impl Recordings<'_> {
