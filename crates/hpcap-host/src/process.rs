@@ -135,6 +135,23 @@ impl Thread {
     }
 }
 
+/// Returns whether `stat`, the text of the `stat` file of a process or thread, says that it was stopped: by a signal, by a
+/// terminal, or by a debugger. A text without a state says nothing.
+///
+/// ```
+/// use hpcap_host::process::is_stopped;
+///
+/// assert!(is_stopped("4711 (hpcapdd) T 1 4711 4711 0"));
+/// assert!(!is_stopped("4711 (hpcapdd) S 1 4711 4711 0"));
+/// ```
+#[must_use]
+pub fn is_stopped(stat: &str) -> bool {
+    let state = stat
+        .rsplit_once(')')
+        .and_then(|(_, after_name)| after_name.trim_start().chars().next());
+    matches!(state, Some('T' | 't'))
+}
+
 /// Returns field 39 of a `stat` file: the CPU that the thread ran on last.
 fn last_cpu(stat: &str) -> Option<u32> {
     // The name in field 2 is in parentheses and may contain spaces and parentheses.
@@ -161,6 +178,14 @@ mod tests {
         let stat = format!("7 (a) {}", rest.join(" "));
         assert_eq!(cpu_time(&stat), Some(Duration::from_millis(290)));
         assert_eq!(cpu_time("7 (a) S 1"), None);
+    }
+
+    #[test]
+    fn stopped_process_is_known_by_its_state() {
+        for (state, expected) in [("S", false), ("R", false), ("T", true), ("t", true)] {
+            assert_eq!(is_stopped(&format!("7 (a) T b) {state} 1 7")), expected);
+        }
+        assert!(!is_stopped("") && !is_stopped("7 (a)"));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use hpcap::{Count, Ledger, Reason};
 use hpcap_host::Tree;
-use hpcap_host::process::Thread;
+use hpcap_host::process::{Thread, is_stopped};
 use hpcapctl::doctor::{QueueFacts, SlowListener};
 use serde_json::Value as Json;
 
@@ -128,7 +128,7 @@ pub(super) fn subjects(
         }
         for listener in listeners(queue) {
             let mut subject = listener_subject(queue, earlier, listener, ring);
-            subject.flag("stopped", is_stopped(bundle, number(listener, "pid")));
+            subject.flag("stopped", was_stopped(bundle, number(listener, "pid")));
             subjects.push(subject);
         }
         subjects.push(subject);
@@ -166,12 +166,8 @@ fn listener_subject(queue: &QueueRecord, earlier: &QueueRecord, now: &Json, ring
 }
 
 /// Whether a process was stopped at the second reading.
-fn is_stopped(bundle: &Bundle, pid: u64) -> bool {
-    let stat = bundle.text(&format!("{LATER}/proc/{pid}/task/{pid}/stat"));
-    let state = stat
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.trim().chars().next());
-    matches!(state, Some('T' | 't'))
+fn was_stopped(bundle: &Bundle, pid: u64) -> bool {
+    is_stopped(&bundle.text(&format!("{LATER}/proc/{pid}/task/{pid}/stat")))
 }
 
 /// The share of its CPU that the poll thread used between the readings.

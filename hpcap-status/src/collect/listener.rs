@@ -6,6 +6,7 @@ use std::time::Duration;
 use hpcap::QueueName;
 use hpcap::report::ListenerStatus;
 use hpcap_host::Tree;
+use hpcap_host::process::is_stopped;
 use nix::unistd::{Uid, User};
 
 use super::losses::part;
@@ -75,7 +76,7 @@ impl Listeners {
             state: status.state.to_owned(),
             holds_ring: status.contract == "lossless"
                 && !matches!(status.state, "demoted" | "killed" | "finished"),
-            stopped: is_stopped(tree, status.pid),
+            stopped: was_stopped(tree, status.pid),
             lag_bytes: status.lag_bytes,
             ring_share: part(status.lag_bytes as f64, ring_bytes as f64),
             read_bytes_per_second: known.read.read(now, || Some(read)),
@@ -98,13 +99,10 @@ fn written_bytes(tree: &Tree, pid: u32) -> Option<u64> {
     line.trim().parse().ok()
 }
 
-/// Returns whether process `pid` was stopped: the state behind the name, which is in parentheses and may have some.
-fn is_stopped(tree: &Tree, pid: u32) -> bool {
-    let text = tree.text(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let state = text
-        .rsplit_once(')')
-        .and_then(|(_, rest)| rest.trim().chars().next());
-    matches!(state, Some('T' | 't'))
+/// Returns whether process `pid` was stopped.
+fn was_stopped(tree: &Tree, pid: u32) -> bool {
+    tree.text(format!("/proc/{pid}/stat"))
+        .is_some_and(|stat| is_stopped(&stat))
 }
 
 /// Returns the command line of process `pid`, with spaces between the words.
@@ -136,10 +134,10 @@ mod tests {
         fs::write(folder.join("cmdline"), b"hpcapdd\0hpcap0\0/data\0").unwrap();
         assert_eq!(written_bytes(&tree, 7), Some(4096));
         assert_eq!(command_line(&tree, 7).unwrap(), "hpcapdd hpcap0 /data");
-        assert!(!is_stopped(&tree, 7));
+        assert!(!was_stopped(&tree, 7));
         for (state, expected) in [("S", false), ("T", true), ("t", true)] {
             fs::write(folder.join("stat"), format!("7 (a) T b) {state} 1 7")).unwrap();
-            assert_eq!(is_stopped(&tree, 7), expected, "{state}");
+            assert_eq!(was_stopped(&tree, 7), expected, "{state}");
         }
     }
 }
