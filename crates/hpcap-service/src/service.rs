@@ -18,7 +18,7 @@ pub struct Service {
     status: String,
     /// Whether the manager has received state and status.
     sent: bool,
-    /// What a part of a service does in place of sending.
+    /// Where a part of a service notes its state in place of sending it; `None` for a whole service.
     part: Option<Arc<PartState>>,
 }
 

@@ -33,7 +33,7 @@ pub(super) struct Progress {
 impl Progress {
     /// The state before the first event of a file. `start_sec` is the start time in the file's name.
     pub(super) fn new(start_sec: Option<u64>) -> Self {
-        // Frames of the second before are accepted.
+        // A file may begin with frames of the second before that of its name.
         let start = start_sec.map_or(0, |sec| sec.saturating_sub(1));
         Self {
             start_sec,

@@ -139,8 +139,8 @@ impl Scan {
     /// accept it; otherwise the caller must call [`Scan::step`].
     #[inline]
     pub(crate) fn quick(&mut self, window: &[u8], eof: bool) -> Option<usize> {
-        // A frame that was already found sound, with another header behind it in the window: nearly every record of a
-        // file. The checks that nearly no record needs stand in the other function.
+        // Nearly every record of a file is a frame whose header was found sound together with the record before it, and
+        // has another header behind it. All other records take the longer way.
         if self.steady
             && self.judged
             && let Some(h) = header(window)
@@ -153,7 +153,7 @@ impl Scan {
         self.quick_any(window, eof)
     }
 
-    /// Does the same as [`Scan::quick`], for every record.
+    /// Does the same as [`Scan::quick`], for any record.
     #[inline(never)]
     fn quick_any(&mut self, window: &[u8], eof: bool) -> Option<usize> {
         let h = header(window)?;
