@@ -45,6 +45,9 @@ pub const HOST: &str = "/host";
 /// Search path for programs. The workspace's programs come first.
 pub const PATH: &str = "/hpcap/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// What the first program says in the kernel's log when all programs have ended.
+pub const SWITCHES_OFF: &str = "vmlab switches the machine off";
+
 /// Home folder of the commands. It is empty, so that no user's settings on the host change what the
 /// commands do.
 const HOME: &str = "/run/home";
@@ -79,6 +82,9 @@ pub fn first_program() -> io::Result<Infallible> {
         Ok(()) => {}
         Err(e) => port.send(Kind::Failed, 0, e.to_string().as_bytes())?,
     }
+    // Linux stops all processors but one to switch off. A program that still runs then on one of them makes the kernel complain.
+    children::end_all();
+    let _ = fs::write("/dev/kmsg", format!("{SWITCHES_OFF}\n"));
     disks::leave();
     // The host ends the machine if this takes too long.
     loop {

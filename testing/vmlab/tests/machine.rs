@@ -17,6 +17,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::{Value, json};
 use vmlab::control::{Handler, Request};
+use vmlab::guest::SWITCHES_OFF;
 use vmlab::kernel::Kernel;
 use vmlab::machine::{Guest, Hugepages, Machine, MachineError, command};
 
@@ -393,6 +394,27 @@ fn processors_run_code_that_linux_changes() {
     );
     assert_eq!(out.code, 0, "{}", text(&out.stderr));
     guest.shutdown().unwrap();
+}
+
+/// A program that runs on another processor while Linux stops that processor makes Linux complain. None may be left by then.
+#[test]
+fn programs_end_before_the_machine_is_switched_off() {
+    let Some(kernel) = kernel("6.12") else { return };
+    let out = tempfile::tempdir().unwrap();
+    let console = out.path().join("console");
+    let guest = machine(kernel).cpus(4).log(&console).boot().unwrap();
+    let out = run(
+        &guest,
+        "echo on >/proc/sys/kernel/printk_devkmsg
+        (trap '' TERM; while :; do echo a program runs; done) >/dev/kmsg &
+        sleep 0.5",
+    );
+    assert_eq!(out.code, 0, "{}", text(&out.stderr));
+    guest.shutdown().unwrap();
+    let said = fs::read_to_string(&console).unwrap();
+    let (before, after) = said.split_once(SWITCHES_OFF).unwrap();
+    assert!(before.contains("a program runs"), "{said}");
+    assert!(!after.contains("a program runs"), "{after}");
 }
 
 /// Returns the QEMU processes with `part` in their command lines.

@@ -7,10 +7,15 @@ use std::os::unix::net::UnixStream;
 use std::process::Command;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::wait::{WaitStatus, wait};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, wait, waitid};
 use nix::unistd::Pid;
+
+/// Time for all processes to end once they are killed. One that waits in the kernel does not delay the end for longer.
+const KILLED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Collects the exit codes of processes.
 #[derive(Debug)]
@@ -56,6 +61,18 @@ impl Children {
         waiting.insert(child.id().cast_signed(), send);
         self.shared.started.notify_all();
         Ok((child, receive))
+    }
+}
+
+/// Kills every process but the first one, and waits until all of them have ended. A [`Children`] takes their exit codes meanwhile.
+pub(super) fn end_all() {
+    let every_process = Pid::from_raw(-1);
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    let asked = Instant::now();
+    let _ = kill(every_process, Signal::SIGKILL);
+    // Orphans become children of this process, so that none is left as soon as there is no child.
+    while waitid(Id::All, look) != Err(Errno::ECHILD) && asked.elapsed() < KILLED_WITHIN {
+        thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -53,6 +53,10 @@ const NOTED: &[&str] = &[
     "rcu: INFO: ",
 ];
 
+/// What Linux says last, when all drivers have shut their devices down. It only stops its processors then, and complains of a kernel
+/// thread that still runs on a processor whose stop came late, as on a slow emulator.
+const SWITCHED_OFF: &[&str] = &["reboot: Power down", "reboot: Restarting system"];
+
 /// Lines shown from the first fault on: enough to see what it was.
 const CONTEXT: usize = 80;
 
@@ -65,6 +69,8 @@ pub(super) struct Log {
     lines: Vec<String>,
     first_complaint: Option<usize>,
     worst: Option<Severity>,
+    /// Whether the kernel has switched the machine off: faults do not count from then on.
+    switched_off: bool,
     /// Parts of lines that look like a fault and are known to be harmless.
     tolerated: Vec<String>,
 }
@@ -80,7 +86,8 @@ impl Log {
     /// Appends a line. Returns its severity if it reports a fault.
     pub(super) fn add(&mut self, line: &str) -> Option<Severity> {
         let line = line.trim_end_matches(['\r', '\n']);
-        let severity = judge(line).filter(|_| !self.is_tolerated(line));
+        self.switched_off |= SWITCHED_OFF.iter().any(|last| line.contains(last));
+        let severity = judge(line).filter(|_| !self.switched_off && !self.is_tolerated(line));
         if severity.is_some() && self.first_complaint.is_none() {
             self.first_complaint = Some(self.lines.len());
         }
@@ -181,6 +188,20 @@ mod tests {
         ] {
             assert_eq!(judge(line), None, "{line}");
         }
+    }
+
+    #[test]
+    fn faults_count_until_the_machine_is_switched_off() {
+        let off = "[   17.721831] reboot: Power down";
+        let late = "[   17.723374] WARNING: CPU: 3 PID: 160 at arch/x86/kernel/apic/ipi.c:70";
+        let mut log = Log::default();
+        log.add(off);
+        assert_eq!(log.add(late), None);
+        assert_eq!(log.complaint(), None);
+        let mut log = Log::default();
+        assert_eq!(log.add(late), Some(Severity::Noted));
+        log.add(off);
+        assert!(log.complaint().is_some());
     }
 
     #[test]
