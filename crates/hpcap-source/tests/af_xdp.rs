@@ -2,12 +2,17 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
-use hpcap_source::Source;
+use std::time::Duration;
+
+use hpcap_source::generator::verify;
+use hpcap_source::{Source, State};
 use testkit::frames::special_frames;
 use testkit::network::{
     FrameSender, create_veth_pair, create_veth_pair_with_queues, in_namespace, ip,
 };
-use testkit::source::{Harvested, harvest_until, open, open_af_xdp_or_skip, try_open};
+use testkit::source::{
+    Harvested, harvest_until, open, open_af_xdp_or_skip, send_generated, try_open,
+};
 
 /// Runs `test` in a namespace with a veth pair, where the kernel has AF_XDP.
 fn with_veth(test: impl FnOnce() + Send + 'static) {
@@ -345,5 +350,32 @@ fn frames_of_a_new_queue_are_counted() {
             "{:?}",
             got.events
         );
+    });
+}
+
+/// The frames that wait at the end were taken away from the network stack, and so belong to the capture.
+#[test]
+fn closed_source_lends_what_had_arrived() {
+    with_veth(|| {
+        let sender = FrameSender::new("snd");
+        for options in ["", ",mode=generic", ":0"] {
+            let mut source = open(&format!("af_xdp:rx{options}"));
+            send_generated(&sender, 0, 200);
+            assert!(source.close().unwrap());
+            send_generated(&sender, 200, 250);
+            let (mut numbers, mut lost) = (Vec::new(), 0);
+            loop {
+                let harvest = source.harvest().unwrap();
+                let stamps = harvest.frames.iter().filter_map(|f| verify(f.data()));
+                numbers.extend(stamps.map(|stamp| stamp.seq));
+                lost += harvest.lost.iter().map(|lost| lost.1.frames).sum::<u64>();
+                match harvest.state {
+                    State::Busy => {}
+                    State::Idle => source.wait(Duration::from_millis(50)).unwrap(),
+                    State::Ended => break,
+                }
+            }
+            assert_eq!((numbers, lost), ((0..200).collect(), 0), "{options}");
+        }
     });
 }

@@ -13,6 +13,7 @@ enum Command {
     MapCreate = 0,
     MapLookup = 1,
     MapUpdate = 2,
+    MapDelete = 3,
     ProgramLoad = 5,
     ProgramById = 13,
     Info = 15,
@@ -188,6 +189,21 @@ impl Map {
             flags: 0,
         };
         call(Command::MapUpdate, &element).map(drop)
+    }
+
+    /// Takes the socket under `key` out of a map of sockets. One that is not there, or was closed, is no error.
+    pub(super) fn remove_socket(&self, key: u32) -> io::Result<()> {
+        let element = MapElement {
+            map: number(self.as_fd()),
+            zero: 0,
+            key: address(&key),
+            value: 0,
+            flags: 0,
+        };
+        match call(Command::MapDelete, &element) {
+            Err(e) if e.raw_os_error() != Some(libc::ENOENT) => Err(e),
+            _ => Ok(()),
+        }
     }
 
     /// Reads the number under key 0 of an array whose values have eight bytes.

@@ -191,7 +191,7 @@ impl Plan<'_> {
                 socket.prefer_busy_poll().map_err(failed(Step::BusyPoll))?;
             }
             // The kernel reads the fill ring while it binds, and gives the chunks to the NIC.
-            let queue = Queue::new(socket);
+            let queue = Queue::new(number, socket);
             let bind =
                 |several| bind_when_free(&queue.socket, interface.index, number, delivery, several);
             match bind(several_buffers) {

@@ -44,6 +44,7 @@ mod bpf;
 mod capture;
 mod choice;
 mod clock;
+mod close;
 mod in_use;
 mod look;
 mod memory;
@@ -70,7 +71,7 @@ use super::event::PendingEvents;
 use super::losses::Losses;
 use super::presence::Presence;
 use super::schedule::{Schedule, sleep_time};
-use super::{Description, Harvest, InterfaceName, Source, SourceEvent};
+use super::{Description, Harvest, InterfaceName, Source, SourceEvent, State};
 use capture::Capture;
 use clock::Clock;
 use look::check;
@@ -103,6 +104,8 @@ pub struct AfXdp {
     /// What [`AfXdp::wait`] waits for, kept so that waiting allocates nothing.
     polled: Vec<libc::pollfd>,
     schedule: Schedule,
+    /// Whether the queues give their frames to the network stack again.
+    closed: bool,
     /// Whether [`SourceEvent::PollTimestamps`] was reported.
     poll_time_told: bool,
     events: PendingEvents,
@@ -134,6 +137,7 @@ impl AfXdp {
             losses: Losses::new(&interface, spec.queues.is_none()),
             unserved: 0,
             schedule: Schedule::start(),
+            closed: false,
             poll_time_told: false,
             events: PendingEvents::new(),
             link_type: interface.link_type()?,
@@ -169,8 +173,8 @@ impl AfXdp {
             .program
             .unserved()
             .context(|| "read the counter of the XDP program")?;
-        // Frames on queues that nobody asked for are no losses.
-        if self.spec.queues.is_none() && unserved > self.unserved {
+        // Frames on queues that nobody asked for, or asks for any more, are no losses.
+        if self.spec.queues.is_none() && !self.closed && unserved > self.unserved {
             if self.unserved == 0 {
                 self.events.push(SourceEvent::QueueAdded);
             }
@@ -234,13 +238,22 @@ impl Source for AfXdp {
         self.count_if_due()?;
         self.poll_driver();
         self.take();
-        Ok(self.batch.harvest(self.losses.report()))
+        let ended = self.closed && self.batch.is_empty() && self.is_drained();
+        let mut harvest = self.batch.harvest(self.losses.report());
+        if ended {
+            harvest.state = State::Ended;
+        }
+        Ok(harvest)
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
         self.release()?;
         self.sleep(sleep_time(timeout, self.presence == Presence::Up))?;
         self.count_if_due()
+    }
+
+    fn close(&mut self) -> Result<bool> {
+        self.stop_serving()
     }
 
     fn next_event(&mut self) -> Option<SourceEvent> {

@@ -51,6 +51,11 @@ impl Program {
         self.sockets.put_socket(queue, socket)
     }
 
+    /// Hands the frames of queue `queue` to no socket any more. A processor that is just handling frames may still do so.
+    pub(super) fn stop_serving(&self, queue: u32) -> io::Result<()> {
+        self.sockets.remove_socket(queue)
+    }
+
     /// Attaches the program to an interface until the returned link is dropped.
     pub(super) fn attach(&self, interface: u32, place: Place) -> io::Result<Link> {
         bpf::attach(self.program.as_fd(), interface, place)

@@ -55,6 +55,8 @@ pub(super) enum Taken {
 /// A queue with its socket.
 #[derive(Debug)]
 pub(super) struct Queue {
+    /// The number of the queue in the interface.
+    pub(super) number: u32,
     pub(super) socket: Socket,
     /// Number of descriptors taken so far. The receive ring's counter is its lower half.
     taken: u64,
@@ -95,14 +97,15 @@ fn prefetch_line(address: *const u8) {
 }
 
 impl Queue {
-    /// Gives all chunks of `socket` to the kernel.
-    pub(super) fn new(socket: Socket) -> Self {
+    /// Gives all chunks of `socket`, which is to have the frames of queue `number`, to the kernel.
+    pub(super) fn new(number: u32, socket: Socket) -> Self {
         let (chunks, bytes) = (socket.memory.chunks, socket.memory.chunk_bytes);
         for chunk in 0..chunks {
             socket.fill.put(chunk, u64::from(chunk) * u64::from(bytes));
         }
         socket.fill.0.set_produced(chunks);
         Self {
+            number,
             taken: 0,
             ready: 0,
             filled: chunks,
