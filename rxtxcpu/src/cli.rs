@@ -29,6 +29,7 @@ Examples:
   txcpu -w out.pcap eth0            sent frames, to out-0.pcap, out-1.pcap, ...
   rxtxcpu -l 2 -w - eth0 | tcpdump -nr -   look at what CPU 2 handles
   rxtxqueue -f 'port 53' -w dns.pcapng eth0   queues, with the queue in each packet
+  rxqueue --xdp -w out.pcapng eth1  what arrives on each queue, before the network stack sees it
   rxtxcpu --repeats -d tx eth0      find a frame that is sent again and again
 
 Signals: SIGINT and SIGTERM end the capture; the frames of the rings are still written, and the \
@@ -109,6 +110,18 @@ pub struct Cli {
         help_heading = "Packets"
     )]
     pub repeats: Option<u64>,
+
+    /// Let an XDP program take the received packets of each queue, before the network stack, which gets none of them.
+    /// OPTIONS are those of the source af_xdp: mode=generic, takeover=on and others.
+    #[arg(
+        long,
+        value_name = "OPTIONS",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "",
+        help_heading = "Machine"
+    )]
+    pub xdp: Option<String>,
 
     /// Format of the files: pcap or pcapng. The ending of FILE says it otherwise.
     #[arg(long, value_name = "FORMAT", help_heading = "Files")]

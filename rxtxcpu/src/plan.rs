@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use hpcap_host::{Interface, Tree};
 use hpcap_source::af_packet::{AfPacketSpec, Direction};
+use hpcap_source::af_xdp::{AfXdpSpec, chunk_bytes};
 
 use crate::cli::Cli;
 use crate::failure::Failure;
@@ -52,6 +53,8 @@ pub struct Plan {
     pub duration: Option<Duration>,
     /// The filter, in tcpdump's syntax; empty keeps all frames.
     pub filter: String,
+    /// How an XDP program captures; `None` if packet sockets do.
+    pub xdp: Option<AfXdpSpec>,
     /// Captured length of each frame in bytes; 0 keeps whole frames.
     pub caplen: u32,
     /// Length of the ring of a stream in bytes.
@@ -147,6 +150,13 @@ impl Plan {
         {
             return Err(Failure::Usage("--ring is from 1M to 2G.".to_owned()));
         }
+        let ring_bytes = ring_bytes.max(RING_BYTES_MIN);
+        let xdp = match &cli.xdp {
+            Some(options) => Some(xdp(
+                cli, options, subject, direction, &interface, ring_bytes,
+            )?),
+            None => None,
+        };
         Ok(Self {
             subject,
             roster,
@@ -157,8 +167,9 @@ impl Plan {
             count: (count != 0).then_some(count),
             duration: cli.duration,
             filter: cli.filter.clone().unwrap_or_default(),
+            xdp,
             caplen: cli.snaplen.unwrap_or(0),
-            ring_bytes: ring_bytes.max(RING_BYTES_MIN),
+            ring_bytes,
             repeats: cli.repeats,
             output,
             packet_buffered: cli.packet_buffered,
@@ -187,6 +198,41 @@ impl Plan {
             ..AfPacketSpec::new(self.interface.name.clone())
         }
     }
+}
+
+/// Frames that the memory of an XDP program's socket can hold.
+const XDP_FRAMES: std::ops::RangeInclusive<u64> = 256..=1 << 20;
+
+/// Decides how an XDP program captures.
+fn xdp(
+    cli: &Cli,
+    options: &str,
+    subject: Subject,
+    direction: Direction,
+    interface: &Interface,
+    ring_bytes: u64,
+) -> Result<AfXdpSpec, Failure> {
+    if subject != Subject::Queue || direction != Direction::In {
+        return Err(Failure::Usage(
+            "--xdp takes what each receive queue has received: use it as rxqueue --xdp.".to_owned(),
+        ));
+    }
+    if options
+        .split(',')
+        .any(|option| option.starts_with("promisc="))
+    {
+        return Err(Failure::Usage(
+            "--xdp has no option promisc: use -p.".to_owned(),
+        ));
+    }
+    let mut spec = AfXdpSpec::with_options(&interface.name, options)?;
+    spec.promiscuous = cli.promiscuous;
+    if spec.frames.is_none() {
+        let frames = ring_bytes / u64::from(chunk_bytes(interface));
+        let frames = frames.clamp(*XDP_FRAMES.start(), *XDP_FRAMES.end());
+        spec.frames = u32::try_from(1_u64 << frames.ilog2()).ok();
+    }
+    Ok(spec)
 }
 
 /// Returns the failure for an invalid value.

@@ -27,8 +27,8 @@ pub(crate) fn offline(verbose: bool, subject: Subject, roster: &Roster) {
     }
 }
 
-/// Describes what is captured and how.
-pub(crate) fn capture(plan: &Plan, group: u16) {
+/// Describes what is captured and how. `group` is the fanout group of the packet sockets, if those are used.
+pub(crate) fn capture(plan: &Plan, group: Option<u16>) {
     if !plan.verbose {
         return;
     }
@@ -37,12 +37,14 @@ pub(crate) fn capture(plan: &Plan, group: u16) {
         "using direction '{}'",
         direction_word(plan.direction)
     ));
-    say(format_args!("using fanout group id '{group}'"));
-    let mode = match plan.roster.rule {
-        Rule::Cpu => 2,
-        Rule::Queue | Rule::Node { .. } => 6,
-    };
-    say(format_args!("using fanout mode '{mode}'"));
+    if let Some(group) = group {
+        say(format_args!("using fanout group id '{group}'"));
+        let mode = match plan.roster.rule {
+            Rule::Cpu => 2,
+            Rule::Queue | Rule::Node { .. } => 6,
+        };
+        say(format_args!("using fanout mode '{mode}'"));
+    }
     let (index, name) = (plan.interface.index, &plan.interface.name);
     let is_any = plan.interface.is_any();
     if is_any {

@@ -41,6 +41,7 @@ mod presence;
 mod schedule;
 mod socket_option;
 pub mod spec;
+pub mod stream;
 
 use std::time::Duration;
 

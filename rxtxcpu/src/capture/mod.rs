@@ -2,6 +2,7 @@
 
 mod budget;
 mod counters;
+mod intake;
 mod live;
 mod stop;
 mod supervisor;
@@ -11,11 +12,10 @@ mod worker;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU32;
 
+use hpcap::Error;
 use hpcap::filter::Filter;
-use hpcap::privilege::packet_socket_advice;
-use hpcap::{Error, Kind};
 use hpcap_service::Signals;
-use hpcap_source::af_packet::streams::{Group, Stream, Streams, StreamsSpec};
+use hpcap_source::af_packet::streams::Group;
 
 use crate::failure::Failure;
 use crate::output::{StreamFacts, StreamFile, Waiting};
@@ -25,6 +25,7 @@ use crate::verbose;
 use budget::Budget;
 use counters::Counters;
 pub use counters::StreamCounts;
+use intake::{Intake, Intakes};
 use live::Live;
 use stop::Stop;
 use supervisor::Supervisor;
@@ -53,8 +54,9 @@ struct Shared {
 pub struct Capture<'p> {
     plan: &'p Plan,
     filter: Filter,
-    streams: Vec<(Stream, Option<StreamFile>)>,
-    group: Group,
+    streams: Vec<(Intake, Option<StreamFile>)>,
+    group: Option<Group>,
+    link_type: u32,
     shared: Shared,
     signals: Signals<Request>,
 }
@@ -85,21 +87,13 @@ impl<'p> Capture<'p> {
         .map_err(|e| Error::io("install handlers of signals", e))?;
         let link_type = plan.interface.link()?.link_type;
         let filter = Filter::new(&plan.filter, link_type)?;
-        let Streams { streams, group } = Streams::open(&StreamsSpec {
-            capture: plan.spec(),
-            rule: plan.roster.rule.clone(),
-            streams: plan.roster.count,
-            wanted: plan.wanted.clone(),
-            filter: filter.program().to_vec(),
-            caplen: plan.caplen,
-        })
-        .map_err(of_opening)?;
-        verbose::capture(plan, group.id);
+        let Intakes { streams, group } = Intakes::open(plan, &filter)?;
+        verbose::capture(plan, group.as_ref().map(|group| group.id));
         let stop = Arc::new(Stop::new().map_err(|e| Error::io("create a pair of sockets", e))?);
-        let with_file = |stream: Stream| -> Result<_, Failure> {
+        let with_file = |stream: Intake| -> Result<_, Failure> {
             let file = match &plan.output {
                 Some(output) => {
-                    let facts = facts(plan, &stream, link_type);
+                    let facts = facts(plan, stream.number(), link_type);
                     let waiting = Arc::clone(&stop) as Arc<dyn Waiting>;
                     Some(StreamFile::create(output, facts, waiting)?)
                 }
@@ -115,6 +109,7 @@ impl<'p> Capture<'p> {
                 .collect::<Result<_, _>>()?,
             filter,
             group,
+            link_type,
             shared: Shared {
                 stop: Arc::clone(&stop),
                 budget: Budget::new(plan.count),
@@ -132,6 +127,7 @@ impl<'p> Capture<'p> {
             filter,
             streams,
             group,
+            link_type,
             shared,
             signals,
         } = self;
@@ -144,15 +140,8 @@ impl<'p> Capture<'p> {
                 .into_iter()
                 .zip(&counters)
                 .map(|((stream, file), counters)| {
-                    let worker = Worker::new(
-                        plan,
-                        &filter,
-                        &shared,
-                        stream,
-                        file,
-                        counters,
-                        group.link_type,
-                    );
+                    let worker =
+                        Worker::new(plan, &filter, &shared, stream, file, counters, link_type);
                     std::thread::Builder::new()
                         .name(plan.subject.label(worker.number()))
                         .spawn_scoped(scope, || worker.run())
@@ -167,7 +156,7 @@ impl<'p> Capture<'p> {
                 .live
                 .map(|every| Live::new(plan, &counters, &numbers, every));
             shared.stop.watch();
-            let supervisor = Supervisor::new(plan, &shared, &group, &counters, live);
+            let supervisor = Supervisor::new(plan, &shared, group.as_ref(), &counters, live);
             if let Err(e) = supervisor.run(&signals) {
                 failure.get_or_insert(e);
             }
@@ -195,30 +184,16 @@ impl<'p> Capture<'p> {
     }
 }
 
-fn facts(plan: &Plan, stream: &Stream, link_type: u32) -> StreamFacts {
+fn facts(plan: &Plan, stream: u32, link_type: u32) -> StreamFacts {
     use crate::subject::Subject;
     StreamFacts {
-        number: stream.number(),
-        label: plan.subject.label(stream.number()),
+        number: stream,
+        label: plan.subject.label(stream),
         is_queue: plan.subject == Subject::Queue,
         interface: plan.interface.name.clone(),
         link_type,
         caplen: plan.caplen,
         filter: plan.filter.clone(),
         application: concat!("rxtxcpu ", env!("CARGO_PKG_VERSION")).to_owned(),
-    }
-}
-
-/// The original's words for a socket that cannot be opened.
-fn of_opening(error: Error) -> Failure {
-    match error.kind() {
-        Kind::Permission => Failure::Known {
-            text: "error creating socket: Operation not permitted".to_owned(),
-            advice: Some(packet_socket_advice("rxtxcpu")),
-        },
-        Kind::Full => error
-            .or_advise("give the rings less memory: --ring 2M")
-            .into(),
-        _ => error.into(),
     }
 }

@@ -33,7 +33,7 @@ impl<'a> Supervisor<'a> {
     pub(super) fn new(
         plan: &'a Plan,
         shared: &'a Shared,
-        group: &'a Group,
+        group: Option<&'a Group>,
         counters: &'a [Counters],
         live: Option<Live<'a>>,
     ) -> Self {

@@ -48,14 +48,15 @@ impl<'a> InterfaceWatch<'a> {
 /// The CPUs of the machine.
 pub(super) struct CpuWatch<'a> {
     plan: &'a Plan,
-    group: &'a Group,
+    /// What spreads the frames over the streams, if packet sockets take them.
+    group: Option<&'a Group>,
     online: CpuSet,
     /// CPUs that were reported as not captured.
     reported: BTreeSet<u32>,
 }
 
 impl<'a> CpuWatch<'a> {
-    pub(super) fn new(plan: &'a Plan, group: &'a Group) -> Self {
+    pub(super) fn new(plan: &'a Plan, group: Option<&'a Group>) -> Self {
         Self {
             plan,
             group,
@@ -77,7 +78,9 @@ impl<'a> CpuWatch<'a> {
             Subject::Cpu => self.report(&online),
             Subject::Node => {
                 let nodes = nodes_of_cpus(&NumaNode::all(&tree));
-                self.group.spread_by(&Rule::Node { nodes })?;
+                if let Some(group) = self.group {
+                    group.spread_by(&Rule::Node { nodes })?;
+                }
             }
             Subject::Queue => {}
         }

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use hpcap::filter::Filter;
 use hpcap_host::CpuSet;
 use hpcap_host::process::run_on_cpus;
-use hpcap_source::af_packet::streams::Stream;
 
 use super::Shared;
 use super::counters::{Batch, Counters};
+use super::intake::Intake;
 use crate::failure::Failure;
 use crate::output::{StreamFile, WriteFailure};
 use crate::plan::Plan;
@@ -30,7 +30,7 @@ pub(super) struct Worker<'a> {
     plan: &'a Plan,
     filter: &'a Filter,
     shared: &'a Shared,
-    stream: Stream,
+    stream: Intake,
     file: Option<StreamFile>,
     counters: &'a Counters,
     /// The sent frames, if repeated ones are to be named.
@@ -45,7 +45,7 @@ impl<'a> Worker<'a> {
         plan: &'a Plan,
         filter: &'a Filter,
         shared: &'a Shared,
-        stream: Stream,
+        stream: Intake,
         file: Option<StreamFile>,
         counters: &'a Counters,
         link_type: u32,
@@ -161,7 +161,11 @@ impl<'a> Worker<'a> {
             lost_told,
             ..
         } = self;
-        let lost = stream.lost();
+        while let Some(event) = stream.next_event() {
+            say(format_args!("{}", event.display(&plan.interface.name)));
+        }
+        let harvest = stream.harvest().map_err(Failure::from)?;
+        let lost = harvest.lost();
         counters.set_lost(lost);
         if let Some(file) = file {
             file.replace_if_removed()?;
@@ -174,7 +178,6 @@ impl<'a> Worker<'a> {
             0 => usize::MAX,
             caplen => caplen as usize,
         };
-        let harvest = stream.harvest().map_err(Failure::from)?;
         let mut batch = Batch::default();
         let mut result = Ok(());
         for frame in harvest.frames() {

@@ -9,7 +9,7 @@ use hpcap::output_file::is_removed;
 use hpcap::pcapfile::{Direction, Statistics};
 use hpcap::raw::Gap;
 use hpcap::{Count, Ledger, Reason, Timestamp};
-use hpcap_source::af_packet::streams::StreamFrame;
+use hpcap_source::stream::StreamFrame;
 
 use super::open::{Opened, StreamFacts, Writer, open};
 use super::{Output, Rotation, Waiting};

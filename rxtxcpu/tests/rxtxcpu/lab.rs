@@ -44,9 +44,8 @@ impl Lab {
         command
     }
 
-    /// Starts a capture that finds the queues of this network namespace in `/sys`, and waits until it
-    /// receives.
-    pub(crate) fn start_with_sysfs(&self, name: &str, line: &str) -> Process {
+    /// Prepares the program under `name` with `words`, so that it finds the queues of this network namespace in `/sys`.
+    pub(crate) fn with_sysfs(&self, name: &str, words: &[&str]) -> Command {
         let mut command = Command::new("unshare");
         command
             .args([
@@ -56,10 +55,21 @@ impl Lab {
                 "mount -t sysfs sys /sys && exec \"$0\" \"$@\"",
             ])
             .arg(self.link(name))
-            .args(line.split_whitespace())
-            .arg("--verbose")
+            .args(words)
             .current_dir(self.dir());
-        let mut process = Process::spawn(&mut command);
+        command
+    }
+
+    /// Starts a capture that finds the queues of this network namespace in `/sys`, and waits until it
+    /// receives.
+    pub(crate) fn start_with_sysfs(&self, name: &str, line: &str) -> Process {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        self.start_with_sysfs_words(name, &words)
+    }
+
+    /// Does the same with words that may have spaces in them.
+    pub(crate) fn start_with_sysfs_words(&self, name: &str, words: &[&str]) -> Process {
+        let mut process = Process::spawn(self.with_sysfs(name, words).arg("--verbose"));
         process.wait_for("running on cpu");
         process
     }

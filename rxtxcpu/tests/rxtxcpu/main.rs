@@ -10,3 +10,4 @@ mod queues;
 mod repeats;
 mod steer;
 mod usage;
+mod xdp;

@@ -61,6 +61,18 @@ const REFUSED: &[(&str, &str)] = &[
         "rxtxcpu: Standard output is not rotated.",
     ),
     (
+        "rxcpu --xdp lo",
+        "rxcpu: --xdp takes what each receive queue has received: use it as rxqueue --xdp.",
+    ),
+    (
+        "rxtxqueue --xdp lo",
+        "rxtxqueue: --xdp takes what each receive queue has received: use it as rxqueue --xdp.",
+    ),
+    (
+        "rxqueue --xdp=mode=generic,promisc=on lo",
+        "rxqueue: --xdp has no option promisc: use -p.",
+    ),
+    (
         "rxtxcpu --rotate-size 1 -w x lo",
         "rxtxcpu: --rotate-size is at least 4096 bytes.",
     ),

@@ -8,6 +8,7 @@ use super::super::batch::Batch;
 use super::cooked::{self, From};
 use super::ring::Ring;
 use super::vlan;
+use crate::stream::Traits;
 
 const FRAME_HEADER_BYTES: usize = size_of::<libc::tpacket3_hdr>();
 
@@ -18,15 +19,6 @@ struct Place {
     caplen: usize,
     /// Offset of the next frame's header, which is meaningful only if there is another frame.
     next: usize,
-}
-
-/// The facts that the kernel knows of a frame besides its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::af_packet) struct Traits {
-    /// Whether this host sent the frame.
-    pub(in crate::af_packet) outgoing: bool,
-    /// Whether the kernel had taken a VLAN tag out of the frame.
-    pub(in crate::af_packet) tagged: bool,
 }
 
 /// Computes a frame's place from its header at offset `at`. `None` if the header contradicts itself

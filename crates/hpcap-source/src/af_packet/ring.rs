@@ -10,7 +10,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::super::batch::Batch;
-use super::frame::Traits;
+use crate::stream::Traits;
 use hpcap_host::interface::Link;
 
 /// Offset of the status in a block.

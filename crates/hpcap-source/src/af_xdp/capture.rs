@@ -172,12 +172,7 @@ impl Plan<'_> {
             numbers,
         } = *self;
         let failed = |step| move |error| Stopped::Failure(Failure::new(step, error));
-        let longest = interface.mtu.saturating_add(HEADER_BYTES);
-        let chunk_bytes = if longest <= 2048 - HEADROOM_BYTES {
-            2048
-        } else {
-            4096
-        };
+        let (longest, chunk_bytes) = (longest_frame(interface), chunk_bytes(interface));
         let frames = spec
             .frames
             .unwrap_or_else(|| frames_of_queue(interface, numbers, delivery));
@@ -214,6 +209,21 @@ impl Plan<'_> {
             queues,
             several_buffers,
         })
+    }
+}
+
+/// Length in bytes of the longest frame that the MTU of `interface` allows.
+fn longest_frame(interface: &Interface) -> u32 {
+    interface.mtu.saturating_add(HEADER_BYTES)
+}
+
+/// Returns how many bytes of memory a frame of `interface` takes; a longer one takes several times as much.
+#[must_use]
+pub fn chunk_bytes(interface: &Interface) -> u32 {
+    if longest_frame(interface) <= 2048 - HEADROOM_BYTES {
+        2048
+    } else {
+        4096
     }
 }
 

@@ -4,8 +4,12 @@
 use hpcap::Result;
 use hpcap_host::Interface;
 
-/// Returns for what this machine uses `interface`, or `None` if it may be taken.
-pub(super) fn use_of(interface: &Interface) -> Result<Option<String>> {
+/// Returns for what this machine uses `interface`, such as `it has the address 192.0.2.1`, or `None` if a capture by AF_XDP may
+/// take it away from the network stack.
+///
+/// # Errors
+/// The interfaces or addresses of this machine cannot be read.
+pub fn use_of(interface: &Interface) -> Result<Option<String>> {
     let all = Interface::all()?;
     if let Some(index) = interface.controller {
         let controller = all.iter().find(|i| i.index == index);

@@ -52,6 +52,7 @@ mod merge;
 mod pace;
 mod program;
 mod queue;
+mod queue_stream;
 mod refusal;
 mod shared;
 mod socket;
@@ -60,6 +61,7 @@ mod start;
 mod wait;
 mod watch;
 
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use hpcap::Result;
@@ -78,6 +80,9 @@ use look::check;
 use pace::{Pace, fastest};
 use queue::Joined;
 
+pub use capture::chunk_bytes;
+pub use in_use::use_of;
+pub use queue_stream::QueueStream;
 pub use spec::{AfXdpSpec, Mode, Queues, Time, ZeroCopy};
 pub use start::AfXdpStart;
 
@@ -199,6 +204,14 @@ impl AfXdp {
         Ok(())
     }
 
+    /// Sleeps until frames may be ready or `stop` is readable, at most for `timeout`.
+    fn wait_or_stop(&mut self, timeout: Duration, stop: Option<BorrowedFd<'_>>) -> Result<()> {
+        self.release()?;
+        let timeout = sleep_time(timeout, self.presence == Presence::Up);
+        self.sleep(timeout, stop)?;
+        self.count_if_due()
+    }
+
     /// Gives the memory of taken frames back to the kernel.
     fn release(&mut self) -> Result<()> {
         self.batch.clear();
@@ -247,9 +260,7 @@ impl Source for AfXdp {
     }
 
     fn wait(&mut self, timeout: Duration) -> Result<()> {
-        self.release()?;
-        self.sleep(sleep_time(timeout, self.presence == Presence::Up))?;
-        self.count_if_due()
+        self.wait_or_stop(timeout, None)
     }
 
     fn close(&mut self) -> Result<bool> {

@@ -125,6 +125,17 @@ impl AfXdpSpec {
         }
     }
 
+    /// Returns a capture of `interface` with options as they stand behind the name in a specification: `mode=native,pass=off`.
+    ///
+    /// # Errors
+    /// Those of [`AfXdpSpec::parse`].
+    pub fn with_options(interface: &str, options: &str) -> Result<Self> {
+        match options {
+            "" => Ok(Self::new(interface)),
+            options => Self::parse(&format!("{},{options}", escaped(interface))),
+        }
+    }
+
     /// Parses the text after `af_xdp:`.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Waiting for frames: asleep until the next one, asleep for a fixed time, or not at all.
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::time::Duration;
 
 use hpcap::{Error, Result};
@@ -21,8 +21,8 @@ impl AfXdp {
         }
     }
 
-    /// Sleeps until frames may be ready, at most for `timeout`.
-    pub(super) fn sleep(&mut self, timeout: Duration) -> Result<()> {
+    /// Sleeps until frames may be ready or `stop` is readable, at most for `timeout`.
+    pub(super) fn sleep(&mut self, timeout: Duration, stop: Option<BorrowedFd<'_>>) -> Result<()> {
         if self.presence.is_gone() || self.capture.is_none() {
             std::thread::sleep(timeout);
             return Ok(());
@@ -36,7 +36,7 @@ impl AfXdp {
                 std::thread::sleep(pause.min(timeout));
                 Ok(())
             }
-            None => self.poll(timeout),
+            None => self.poll(timeout, stop),
         }
     }
 
@@ -54,8 +54,8 @@ impl AfXdp {
         most
     }
 
-    /// Sleeps until a frame is there or the interface changes, at most for `timeout`.
-    fn poll(&mut self, timeout: Duration) -> Result<()> {
+    /// Sleeps until a frame is there, the interface changes or `stop` is readable, at most for `timeout`.
+    fn poll(&mut self, timeout: Duration, stop: Option<BorrowedFd<'_>>) -> Result<()> {
         let Some(capture) = &self.capture else {
             return Ok(());
         };
@@ -65,6 +65,7 @@ impl AfXdp {
             [capture.watch.as_fd()]
                 .into_iter()
                 .chain(sockets)
+                .chain(stop)
                 .map(|fd| libc::pollfd {
                     fd: fd.as_raw_fd(),
                     events: libc::POLLIN,

@@ -48,7 +48,7 @@ use super::socket::{Socket, bind, no_socket, open_unbound, set};
 use super::spec::AfPacketSpec;
 
 pub use rule::Rule;
-pub use stream::{Stream, StreamFrame, StreamHarvest};
+pub use stream::Stream;
 
 /// `PACKET_FANOUT_FLAG_UNIQUEID` of linux/if_packet.h: the kernel chooses a group that is free.
 const UNIQUE_ID: u16 = 0x2000;

@@ -3,15 +3,15 @@
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-use hpcap::{Error, Result, Timestamp};
+use hpcap::{Error, Result};
 use hpcap_host::interface::Link;
 
 use super::super::super::batch::Batch;
 use super::super::super::schedule::COUNT_EVERY;
-use super::super::frame::Traits;
 use super::super::is_about_interface;
 use super::super::socket::Socket;
-use crate::{BATCH, Frame};
+use crate::BATCH;
+use crate::stream::{StreamHarvest, Traits};
 
 /// The frames of one CPU, queue or node.
 #[derive(Debug)]
@@ -28,58 +28,6 @@ pub struct Stream {
     dropped: u64,
     damaged: u64,
     counted: Instant,
-}
-
-/// A frame of a stream, in the memory that the kernel wrote it to.
-#[derive(Debug, Clone, Copy)]
-pub struct StreamFrame<'a> {
-    /// The captured bytes.
-    pub data: &'a [u8],
-    /// Length of the frame in bytes.
-    pub len: u32,
-    /// When the kernel saw the frame.
-    pub time: Timestamp,
-    /// Whether this host sent the frame.
-    pub outgoing: bool,
-    /// Whether the kernel has applied the filter. It cannot where it has taken a VLAN tag out, or
-    /// where the frames have headers of a capture of all interfaces.
-    pub filtered: bool,
-}
-
-/// The frames that [`Stream::harvest`] lends.
-#[derive(Debug)]
-pub struct StreamHarvest<'a> {
-    frames: &'a [Frame<'a>],
-    traits: &'a [Traits],
-    cooked: bool,
-}
-
-impl StreamHarvest<'_> {
-    /// Number of frames.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.frames.len()
-    }
-
-    /// Whether no frame is ready.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.frames.is_empty()
-    }
-
-    /// The frames, in the order in which the kernel handled them.
-    pub fn frames(&self) -> impl Iterator<Item = StreamFrame<'_>> {
-        self.frames
-            .iter()
-            .zip(self.traits)
-            .map(|(frame, traits)| StreamFrame {
-                data: frame.data(),
-                len: frame.len,
-                time: Timestamp::new(u32::try_from(frame.sec).unwrap_or(u32::MAX), frame.nsec),
-                outgoing: traits.outgoing,
-                filtered: !traits.tagged && !self.cooked,
-            })
-    }
 }
 
 impl Stream {
@@ -123,6 +71,8 @@ impl Stream {
         if self.counted.elapsed() >= COUNT_EVERY {
             self.count()?;
         }
+        // A frame that cannot be read is missing somewhere in the batch, and is told with the next one.
+        let lost = self.lost();
         let unreadable = self
             .socket
             .ring
@@ -131,8 +81,9 @@ impl Stream {
         self.damaged += unreadable;
         Ok(StreamHarvest {
             frames: self.batch.lend(),
-            traits: &self.traits,
-            cooked: self.link.is_cooked(),
+            traits: Some(&self.traits),
+            filtered: !self.link.is_cooked(),
+            lost,
         })
     }
 
