@@ -37,6 +37,7 @@ pub mod generator;
 mod losses;
 mod options;
 pub mod pcap;
+mod prefetch;
 mod presence;
 mod schedule;
 mod socket_option;

@@ -5,6 +5,7 @@ use std::mem::size_of;
 use hpcap_host::interface::Link;
 
 use super::super::batch::Batch;
+use super::super::prefetch::prefetch_line;
 use super::cooked::{self, From};
 use super::ring::Ring;
 use super::vlan;
@@ -40,6 +41,12 @@ fn place(header: &libc::tpacket3_hdr, at: usize, block_bytes: usize) -> Option<P
 /// Offset from a frame's header to its `sockaddr_ll`.
 const ADDRESS_OFFSET: usize = FRAME_HEADER_BYTES.next_multiple_of(16);
 
+/// Number of frames between one that is taken and one whose memory is loaded into the cache.
+const AHEAD: usize = 4;
+const CACHE_LINE_BYTES: usize = 64;
+/// Bytes of such a frame that are loaded: its header, its address, and a short frame as a whole.
+const PREFETCHED_BYTES: usize = 3 * CACHE_LINE_BYTES;
+
 impl Ring {
     /// Adds the frame whose header is at offset `at` of the block. Returns the offset of the next
     /// header, or `None` if an offset leads out of the block.
@@ -66,6 +73,7 @@ impl Ring {
             mut caplen,
             next,
         } = place(&header, at, self.block_bytes)?;
+        self.prefetch(at, next);
         if header.tp_status & libc::TP_STATUS_TS_RAW_HARDWARE == 0 {
             self.stamped_by_kernel += 1;
         }
@@ -122,6 +130,18 @@ impl Ring {
             batch.mark_last_as_sent();
         }
         Some(next)
+    }
+
+    /// Loads the header and the first bytes of a frame that is taken soon into the cache: another processor wrote them, and its
+    /// cache still has them. Frames stand one behind the other, so the next ones are expected to be as long as this one.
+    fn prefetch(&self, at: usize, next: usize) {
+        let expected = at + next.saturating_sub(at) * AHEAD;
+        if expected + PREFETCHED_BYTES <= self.block_bytes {
+            for line in (0..PREFETCHED_BYTES).step_by(CACHE_LINE_BYTES) {
+                // The address is inside the block.
+                prefetch_line(self.start().wrapping_add(expected + line));
+            }
+        }
     }
 
     /// Returns the origin of the frame whose header is at offset `at`, or `None` if the address

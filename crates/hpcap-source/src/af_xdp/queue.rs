@@ -6,6 +6,7 @@ use hpcap::error::Context;
 use super::super::BATCH;
 use super::super::batch::Batch;
 use super::super::losses::Gaps;
+use super::super::prefetch::prefetch_line;
 use super::clock::{Clock, Stamp};
 use super::program::STAMP_BYTES;
 use super::socket::Socket;
@@ -83,18 +84,6 @@ pub(super) struct Next {
 
 /// Number of frames between one that is taken and one whose memory is loaded into the cache.
 const AHEAD: u32 = 6;
-
-/// Loads the line at `address` into the cache.
-fn prefetch_line(address: *const u8) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: a prefetch has no effect on the program, whatever the address is.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(address.cast()) };
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = address;
-}
 
 impl Queue {
     /// Gives all chunks of `socket`, which is to have the frames of queue `number`, to the kernel.
