@@ -10,12 +10,13 @@ use std::process::{Command, Output};
 use tempfile::TempDir;
 
 /// The settings of a new queue, as the module shows them.
-const FILES: [(&str, &str); 18] = [
+const FILES: [(&str, &str); 19] = [
     ("caplen", "0\n"),
     ("filter", "\n"),
     ("poll", "adaptive\n"),
     ("when_full", "drop\n"),
     ("cpu", "-1\n"),
+    ("priority", "0\n"),
     ("plain", "0\n"),
     ("look_back", "0\n"),
     ("ring_bytes", "67108864\n"),
@@ -91,9 +92,11 @@ fn set_writes_each_setting() {
         "dedup.age=500ms",
         "cpu=3",
         "poll=busy",
+        "priority=fifo",
     ];
     insta::assert_snapshot!("set", done(dir.path(), &args));
     assert_eq!(content(dir.path(), "hpcap_0_0/caplen"), "128");
+    assert_eq!(content(dir.path(), "hpcap_0_0/priority"), "fifo");
     assert_eq!(content(dir.path(), "hpcap_0_0/dedup/enabled"), "1");
     assert_eq!(content(dir.path(), "hpcap_0_0/dedup/age_ns"), "500000000");
     assert!(content(dir.path(), "hpcap_0_0/filter").starts_with("# udp port 53\n"));
@@ -107,6 +110,12 @@ fn set_writes_each_setting() {
         "\"udp port 53\"\n"
     );
     assert_eq!(done(dir.path(), &["get", "hpcap0", "cpu"]), "3\n");
+    assert_eq!(
+        done(dir.path(), &["get", "hpcap0", "priority"]),
+        "\"fifo\"\n"
+    );
+    done(dir.path(), &["set", "hpcap0", "priority=-20"]);
+    assert_eq!(content(dir.path(), "hpcap_0_0/priority"), "-20");
     done(dir.path(), &["set", "hpcap0", "filter=", "cpu=-1"]);
     assert_eq!(done(dir.path(), &["get", "hpcap0", "filter"]), "\"\"\n");
     assert_eq!(content(dir.path(), "hpcap_0_0/cpu"), "-1");
@@ -133,6 +142,8 @@ fn wrong_value_changes_nothing() {
         &["caplen=70000"][..],
         &["filter=port port"],
         &["poll=lazy"],
+        &["priority=20"],
+        &["priority=rr"],
         &["calpen=1"],
         &["speed=1G"],
         &["caplen"],

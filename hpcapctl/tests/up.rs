@@ -503,6 +503,7 @@ fn stored() -> TempDir {
 /sys/class/hpcap/hpcap_0_0/page_bytes = 4096
 /sys/class/hpcap/hpcap_0_0/caplen = 0
 /sys/class/hpcap/hpcap_0_0/poll = adaptive
+/sys/class/hpcap/hpcap_0_0/priority = 0
 /proc/irq/60/smp_affinity_list = 0-7
 /proc/irq/61/smp_affinity_list = 0-1
 /run/systemd/system/.keep = x
@@ -522,6 +523,7 @@ pages = \"2M\"
 cpus = [3]
 caplen = 128
 poll = \"busy\"
+priority = \"fifo\"
 pause = true
 
 [[interface]]

@@ -57,6 +57,7 @@ pub static HOT: &[Hot] = &[
     hot("poll", "poll"),
     hot("when_full", "when_full"),
     hot("cpu", "cpu"),
+    hot("priority", "priority"),
     Hot {
         key: "plain",
         file: "plain",
@@ -220,6 +221,7 @@ mod tests {
             ("plain", "true"),
             ("ring", "64M"),
             ("cpus", "[3]"),
+            ("priority", "-20"),
         ] {
             set(INTERFACE, &mut wanted, key, value).unwrap();
         }
@@ -228,6 +230,18 @@ mod tests {
             hot.read(&hot.text(&wanted).unwrap(), &mut read).unwrap();
         }
         assert_eq!(read, wanted);
+    }
+
+    #[test]
+    fn priority_is_written_as_the_module_reads_it() {
+        let hot = Hot::of("priority").unwrap();
+        for (literal, file) in [("0", "0"), ("-20", "-20"), ("19", "19"), ("fifo", "fifo")] {
+            let (mut wanted, mut read) = (Interface::default(), Interface::default());
+            set(INTERFACE, &mut wanted, "priority", literal).unwrap();
+            assert_eq!(hot.text(&wanted).unwrap(), file);
+            hot.read(&format!("{file}\n"), &mut read).unwrap();
+            assert_eq!(read, wanted);
+        }
     }
 
     #[test]

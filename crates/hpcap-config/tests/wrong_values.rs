@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+use hpcap_config::hot::HOT;
 use hpcap_config::keys::{INTERFACE, MONITOR, RECORDER};
 use hpcap_config::{Document, Problem};
 
@@ -118,6 +119,10 @@ const WRONG: &[(&str, &[&str])] = &[
     ("dedup.ignore_vlan", &["\"yes\""]),
     ("dedup.ignore_mac", &["\"yes\"", "{}"]),
     ("poll", &["\"lazy\"", "0"]),
+    (
+        "priority",
+        &["-21", "20", "\"rr\"", "\"FIFO\"", "\"7\"", "1.0", "true"],
+    ),
     ("when_full", &["\"wait\"", "0"]),
     ("plain", &["\"true\"", "1"]),
     ("look_back", &["\"true\"", "1"]),
@@ -296,5 +301,66 @@ fn syntax_error_has_its_place() {
             found.iter().any(|p| p.place.line == 1),
             "{text:?}: {found:?}"
         );
+    }
+}
+
+/// A value other than the default for each setting of a queue.
+const OF_QUEUES: &[(&str, &str)] = &[
+    ("caplen", "64"),
+    ("filter", "\"udp\""),
+    ("dedup.window", "1"),
+    ("dedup.compare_bytes", "64"),
+    ("dedup.age", "\"1s\""),
+    ("dedup.renew", "false"),
+    ("dedup.ignore_ttl", "true"),
+    ("dedup.ignore_ip_checksum", "true"),
+    ("dedup.ignore_vlan", "true"),
+    ("dedup.ignore_mac", "true"),
+    ("dedup.action", "\"mark\""),
+    ("dedup.enabled", "true"),
+    ("poll", "\"busy\""),
+    ("when_full", "\"hold\""),
+    ("cpus", "[1]"),
+    ("priority", "\"fifo\""),
+    ("plain", "true"),
+    ("look_back", "true"),
+    ("ring", "\"1M\""),
+];
+
+#[test]
+fn standard_interface_has_no_setting_of_a_queue() {
+    let keys = OF_QUEUES.iter().map(|(key, _)| key.replace("cpus", "cpu"));
+    let all = HOT.iter().map(|hot| hot.key.to_owned());
+    assert!(keys.eq(all), "OF_QUEUES has another order than HOT");
+    for (key, value) in OF_QUEUES {
+        let text =
+            format!("[[interface]]\nname = \"eth0\"\nmode = \"standard\"\n{key} = {value}\n");
+        let said = problems(&text)[0].to_string();
+        assert!(said.contains("standard interface"), "{key}: {said}");
+    }
+}
+
+#[test]
+fn hpcapd_has_no_setting_of_the_module_alone() {
+    for (key, value) in [
+        ("poll", "\"busy\""),
+        ("priority", "-20"),
+        ("priority", "\"fifo\""),
+        ("when_full", "\"hold\""),
+    ] {
+        for (engine, allowed) in [("userspace", false), ("af_xdp", false), ("netdev", true)] {
+            let text =
+                format!("[[interface]]\nname = \"eth0\"\nengine = \"{engine}\"\n{key} = {value}\n");
+            match Document::parse("hpcap.toml", &text) {
+                Ok(_) => assert!(allowed, "{key} = {value} with {engine}"),
+                Err(problems) => {
+                    let said = problems.to_string();
+                    assert!(
+                        !allowed && said.contains("only the kernel engines"),
+                        "{said}"
+                    );
+                }
+            }
+        }
     }
 }

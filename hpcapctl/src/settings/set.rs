@@ -18,6 +18,7 @@ Examples:
   hpcapctl set hpcap0 filter=                       every frame
   hpcapctl set hpcap0 dedup=on dedup.age=500ms      remove copies that follow within half a second
   hpcapctl set hpcap0 poll=busy cpu=3 --all-queues  for all queues of adapter 0
+  hpcapctl set hpcap0 priority=-20                  the poll thread before other programs of its CPU
   hpcapctl set hpcap0 caplen=64 --dry-run           what would be written
 
 All values are checked before the first is written. If the kernel refuses one, those before it are

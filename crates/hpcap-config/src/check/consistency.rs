@@ -24,7 +24,7 @@ use crate::keys::{DEDUP, INTERFACE, Key, below, check_options, find};
 use crate::model::{Config, Engine, Interface, Mode, Recorder};
 
 /// Keys, and tables of keys, that mean something only while hpcap captures.
-const OF_CAPTURES: [&str; 12] = [
+const OF_CAPTURES: [&str; 14] = [
     "options",
     "queues",
     "ring",
@@ -35,6 +35,8 @@ const OF_CAPTURES: [&str; 12] = [
     "filter",
     DEDUP,
     "poll",
+    "priority",
+    "when_full",
     "plain",
     "look_back",
 ];
@@ -150,7 +152,7 @@ fn check_capture(section: Section, interface: &Interface, findings: &mut Vec<Fin
         error("address", why.into());
     }
     if !interface.engine.is_kernel() {
-        for name in ["poll", "when_full"] {
+        for name in ["poll", "priority", "when_full"] {
             if find(INTERFACE, name).is_some_and(|key| is_set(interface, key)) {
                 let why = "only the kernel engines have this setting; hpcapd waits in the kernel";
                 error(name, why.into());

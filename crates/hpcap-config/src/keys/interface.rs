@@ -7,7 +7,7 @@ use hpcap_source::af_packet::AfPacketSpec;
 use hpcap_source::af_xdp::AfXdpSpec;
 
 use super::{Key, dedup};
-use crate::model::{Engine, Interface, Mode, Poll, WhenFull};
+use crate::model::{Engine, Interface, Mode, Poll, Priority, WhenFull};
 use crate::value::{Refusal, Value, put, put_some, quote, size_literal, word_literal};
 
 const MODES: &[(&str, Mode)] = &[("capture", Mode::Capture), ("standard", Mode::Standard)];
@@ -32,6 +32,17 @@ const WHEN_FULL: &[(&str, WhenFull)] = &[("drop", WhenFull::Drop), ("hold", When
 const SPEEDS: [u32; 11] = [
     10, 100, 1_000, 2_500, 5_000, 10_000, 25_000, 40_000, 50_000, 100_000, 200_000,
 ];
+
+/// The word for [`Priority::Fifo`], in the module, too.
+const FIFO: &str = "fifo";
+
+fn priority(value: Value<'_>) -> Option<Priority> {
+    match value.text() {
+        Some(FIFO) => Some(Priority::Fifo),
+        Some(_) => None,
+        None => value.integer(-20..=19).map(Priority::Nice),
+    }
+}
 
 /// The kernel refuses a longer name, and some characters.
 fn interface_name(value: Value<'_>) -> Option<String> {
@@ -256,6 +267,21 @@ pub static INTERFACE: &[Key<Interface>] = &[
         unset: "",
         read: |v, i| put(&mut i.poll, v.word(POLL)),
         write: |i| word_literal(POLL, &i.poll),
+    },
+    Key {
+        name: "priority",
+        meaning: "priority of the poll threads, for the kernel engines: a nice value, or \"fifo\" \
+                  for before all ordinary threads, for which Linux takes up to 50 ms of each second \
+                  away from a thread that never sleeps",
+        allowed: "-20 to 19, or \"fifo\"",
+        unset: "",
+        read: |v, i| put(&mut i.priority, priority(v)),
+        write: |i| {
+            Some(match i.priority {
+                Priority::Nice(nice) => nice.to_string(),
+                Priority::Fifo => quote(FIFO),
+            })
+        },
     },
     Key {
         name: "when_full",

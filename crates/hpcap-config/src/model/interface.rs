@@ -92,6 +92,21 @@ pub enum Poll {
     Busy,
 }
 
+/// Before which other threads of its CPU a poll thread runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Priority {
+    /// A nice value, -20 (most of the CPU) to 19 (least).
+    Nice(i8),
+    /// Before all ordinary threads (SCHED_FIFO).
+    Fifo,
+}
+
+impl Default for Priority {
+    fn default() -> Self {
+        Self::Nice(0)
+    }
+}
+
 /// What happens to frames while a lossless listener holds the ring back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum WhenFull {
@@ -146,6 +161,8 @@ pub struct Interface {
     pub dedup: Dedup,
     /// What a poll thread does while no frames come.
     pub poll: Poll,
+    /// The priority of the poll threads.
+    pub priority: Priority,
     /// What happens while the ring is full.
     pub when_full: WhenFull,
     /// Whether the stream has no tags.
@@ -183,6 +200,7 @@ impl Default for Interface {
             filter: String::new(),
             dedup: Dedup::default(),
             poll: Poll::default(),
+            priority: Priority::default(),
             when_full: WhenFull::default(),
             plain: false,
             look_back: false,

@@ -21,7 +21,7 @@ mod recorder;
 use hpcap::QueueName;
 
 pub use hpcap::address::{Address, MacAddress, NotAnAddress, PciAddress};
-pub use interface::{Dedup, Engine, Interface, Mode, Poll, WhenFull};
+pub use interface::{Dedup, Engine, Interface, Mode, Poll, Priority, WhenFull};
 pub use monitor::{Listen, Monitor};
 pub use recorder::{Contract, Recorder};
 

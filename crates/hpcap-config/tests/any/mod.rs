@@ -9,7 +9,7 @@ use hpcap::dedup::{Action, DedupSettings, Ignore};
 use hpcap::free_space::FreeSpace;
 use hpcap_config::model::{
     Address, Config, Contract, Dedup, Engine, Interface, Listen, MacAddress, Mode, Monitor,
-    PciAddress, Poll, Recorder, WhenFull,
+    PciAddress, Poll, Priority, Recorder, WhenFull,
 };
 use hpcap_host::pages::Pages;
 use proptest::collection::vec;
@@ -70,11 +70,15 @@ prop_compose! {
         caplen in 0_u32..=65_535,
         filter in select(vec!["", "udp", "host 192.0.2.1 and port 53"]),
         dedup in dedup(),
-        kernel in (select(vec![Poll::Adaptive, Poll::Busy]), select(vec![WhenFull::Drop, WhenFull::Hold])),
+        kernel in (
+            select(vec![Poll::Adaptive, Poll::Busy]),
+            prop_oneof![Just(Priority::Fifo), (-20_i8..=19).prop_map(Priority::Nice)],
+            select(vec![WhenFull::Drop, WhenFull::Hold]),
+        ),
         flags in any::<[bool; 2]>(),
     ) -> Interface {
         let queues = queues.min(engine.most_queues());
-        let (poll, when_full) = if engine.is_kernel() { kernel } else { Default::default() };
+        let (poll, priority, when_full) = if engine.is_kernel() { kernel } else { Default::default() };
         Interface {
             engine,
             options: options.into(),
@@ -92,6 +96,7 @@ prop_compose! {
             filter: filter.into(),
             dedup,
             poll,
+            priority,
             when_full,
             plain: flags[0],
             look_back: flags[1],

@@ -172,11 +172,12 @@ fn what_is_set_holds_for_the_next_frames(vm: &Vm) {
 fn hpcapctl_sets_and_gets_settings(vm: &Vm) {
     vm.sh("modprobe hpcap ring_bytes=16M when_full=hold && modprobe hpcap_testnic up=0");
     let read = |file: &str| vm.sh(&format!("cat {QUEUE}/{file}"));
-    vm.sh("hpcapctl set hpcap0 caplen=128 poll=busy cpu=0 dedup=on dedup.window=1024 dedup.action=mark");
+    vm.sh("hpcapctl set hpcap0 caplen=128 poll=busy cpu=0 priority=-5 dedup=on dedup.window=1024 dedup.action=mark");
     for (file, value) in [
         ("caplen", "128\n"),
         ("poll", "busy\n"),
         ("cpu", "0\n"),
+        ("priority", "-5\n"),
         ("dedup/enabled", "1\n"),
         ("dedup/window", "1024\n"),
         ("dedup/action", "mark\n"),
@@ -190,10 +191,24 @@ fn hpcapctl_sets_and_gets_settings(vm: &Vm) {
     }
     assert_eq!(vm.sh("hpcapctl get hpcap0 caplen").trim(), "128");
     // A wrong value is found before anything is written, and the kernel's refusal takes back what was.
-    for wrong in ["'filter=no filter'", "dedup.window=x", "cpu=63"] {
+    for wrong in [
+        "'filter=no filter'",
+        "dedup.window=x",
+        "cpu=63",
+        "priority=20",
+    ] {
         vm.refused(&format!("hpcapctl set hpcap0 caplen=64 {wrong}"));
         assert_eq!(read("caplen"), "128\n", "after {wrong}");
     }
+    // The scheduler has the new priority; the fields of stat behind the name are the 3rd and later ones.
+    let policy = "for task in /proc/[0-9]*; do
+                      grep -qx hpcap_0_0 $task/comm && sed 's/.*) //' $task/stat | cut -d' ' -f17,39
+                  done 2>/dev/null; true";
+    assert_eq!(vm.sh(policy).trim(), "-5 0");
+    vm.sh("hpcapctl set hpcap0 priority=fifo");
+    assert_eq!(read("priority"), "fifo\n");
+    assert!(vm.sh(policy).trim().ends_with(" 1"), "not SCHED_FIFO");
+    vm.sh("hpcapctl set hpcap0 priority=0");
     vm.sh("modprobe -r hpcap_testnic");
 
     // A filter in tcpdump's syntax holds for the next frames.
