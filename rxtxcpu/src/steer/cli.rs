@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use clap::Parser;
+use hpcap::units::parse_duration;
 use hpcap_host::interface::FlowKind;
 
 use crate::failure::Failure;
@@ -36,6 +38,10 @@ pub struct Steer {
     /// Assume a NIC that spreads flows evenly over N queues, rather than its indirection table.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=4096))]
     pub queues: Option<u32>,
+
+    /// Watch the interface for this time, say where the flow arrives, and why not where it was predicted.
+    #[arg(long, value_name = "TIME", value_parser = parse_duration)]
+    pub observe: Option<Duration>,
 
     /// Print the commands that send the flow to this queue, and undo that.
     #[arg(long, value_name = "QUEUE")]
@@ -77,6 +83,18 @@ impl Steer {
     }
 }
 
+impl Steer {
+    /// The options that replace what the NIC says, as the command line has them.
+    pub(super) fn assumed(&self) -> String {
+        let key = self.key.iter().map(|key| format!(" --key {key}"));
+        let queues = self
+            .queues
+            .iter()
+            .map(|queues| format!(" --queues {queues}"));
+        key.chain(queues).collect()
+    }
+}
+
 impl Flow {
     pub(super) fn kind(&self) -> FlowKind {
         match (self.protocol, self.source.is_ipv4()) {
@@ -104,6 +122,11 @@ impl Flow {
             self.destination.ip(),
             self.destination.port()
         )
+    }
+
+    /// The flow as the command line names it.
+    pub(super) fn words(&self) -> String {
+        format!("{} {} {}", self.word(), self.source, self.destination)
     }
 
     /// The flow as ethtool writes it in a rule.

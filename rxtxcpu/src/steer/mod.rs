@@ -1,7 +1,9 @@
 //! `rxtxcpu steer`: which queue and which CPU the frames of a flow will reach, and why.
 
 mod cli;
+mod explain;
 mod forecast;
+mod observe;
 mod place;
 pub mod toeplitz;
 
@@ -10,12 +12,14 @@ use std::io::{ErrorKind, Write as _};
 use std::process::ExitCode;
 
 use hpcap::Error;
-use hpcap_host::Tree;
+use hpcap_host::{Interface, Tree};
 
 use crate::failure::Failure;
 use crate::say::say;
 pub use cli::Steer;
+use explain::{Diversions, explain};
 use forecast::{Forecast, Nic};
+use observe::observe;
 use place::Place;
 
 /// Predicts, and prints what was found.
@@ -69,12 +73,21 @@ fn report(steer: &Steer) -> Result<String, Failure> {
         text,
         "back   {other} (if its answers are received here, too)"
     );
-    let _ = writeln!(
-        text,
-        "\nTo see where it arrives:\n  rxqueue -f '{}' {name}",
-        flow.filter()
-    );
-    let _ = writeln!(text, "  rxcpu -f '{}' {name}", flow.filter());
+    match steer.observe {
+        Some(time) => {
+            let seen = observe(name, &flow, time)?;
+            let diversions = Diversions::of(&tree, &Interface::required(name)?);
+            let place_of = |queue| Place::of(&tree, name, queue);
+            text += &explain(name, there.queue, &seen, time, &diversions, place_of);
+        }
+        None => {
+            let (flow, assumed) = (flow.words(), steer.assumed());
+            let _ = writeln!(
+                text,
+                "\nTo see where it arrives:\n  rxtxcpu steer {name} {flow}{assumed} --observe 5s"
+            );
+        }
+    }
     if back.queue != there.queue {
         let _ = writeln!(
             text,

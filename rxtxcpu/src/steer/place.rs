@@ -5,7 +5,7 @@ use std::fmt;
 
 use hpcap_host::{CpuSet, Interrupt, PciDevice, Tree};
 
-use crate::members::{parse_mask, to_list};
+use crate::members::{parse_list, parse_mask, to_list};
 
 /// What the machine does with the frames of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +38,34 @@ impl Place {
                 .map(|interrupt| (interrupt.name, interrupt.cpus)),
             rps: parse_mask(&mask).map_or_else(String::new, |cpus| to_list(&cpus)),
             rfs_flows: tree.value(format!("{folder}/rps_flow_cnt")).unwrap_or(0),
+        }
+    }
+}
+
+impl Place {
+    /// Whether the queue's interrupt may reach `cpu`, or no interrupt is known.
+    pub(super) fn is_expected(&self, cpu: u32) -> bool {
+        let known = self.interrupt.as_ref();
+        known.is_none_or(|(_, cpus)| cpus.contains(cpu))
+    }
+
+    /// Whether the kernel passes frames of the queue on to `cpu` (RPS).
+    pub(super) fn passes_on_to(&self, cpu: u32) -> bool {
+        parse_list(&self.rps).is_some_and(|cpus| cpus.contains(&cpu))
+    }
+
+    /// Whether frames follow the programs that read them (RFS).
+    pub(super) fn follows_programs(&self) -> bool {
+        self.rfs_flows != 0
+    }
+
+    /// The place of a queue whose interrupt `name` reaches `cpu`.
+    #[cfg(test)]
+    pub(super) fn by_interrupt(name: &str, cpu: u32) -> Self {
+        Self {
+            interrupt: Some((name.to_owned(), std::iter::once(cpu).collect())),
+            rps: String::new(),
+            rfs_flows: 0,
         }
     }
 }

@@ -155,3 +155,17 @@ pub(crate) fn summary_of(cpu: u32, frames: u64) -> Vec<String> {
     lines.push(format!("{frames} packets captured total."));
     lines
 }
+
+/// A UDP datagram from 192.0.2.1:12345 to `port` of 192.0.2.2, in an Ethernet frame, with a VLAN tag if `tagged`.
+pub(crate) fn udp_frame(port: u16, tagged: bool) -> Vec<u8> {
+    let mut frame = vec![0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2];
+    if tagged {
+        frame.extend([0x81, 0, 0, 7]);
+    }
+    frame.extend([0x08, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0]);
+    frame.extend([192, 0, 2, 1, 192, 0, 2, 2, 0x30, 0x39]);
+    frame.extend(port.to_be_bytes());
+    frame.extend([0, 26, 0, 0]);
+    frame.extend([0x5a; 18]);
+    frame
+}

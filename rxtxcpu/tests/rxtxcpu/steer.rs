@@ -1,8 +1,10 @@
 //! Predictions for a flow.
 
-use testkit::process::transcript;
+use testkit::network::in_namespace;
+use testkit::process::{Process, run, transcript};
+use testkit::tap::Tap;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, udp_frame};
 
 const KEY: &str =
     "6d5a56da255b0ec24167253d43a38fb0d0ca2bcbae7b30b477cb2da38030f20c6a42b73bbeac01fa";
@@ -46,4 +48,46 @@ fn prediction_that_cannot_be_made_is_refused() {
     ] {
         assert_printed(&format!("steer_{name}"), &format!("steer {line}"));
     }
+}
+
+/// Returns what is said of a flow while `tap` receives `frames` of its packets on `queue`, and as many of another flow.
+fn observe(tap: &Tap, line: &str, queue: usize, frames: usize) -> String {
+    let lab = Lab::new();
+    let words: Vec<&str> = line.split_whitespace().chain(["--observe", "1h"]).collect();
+    let mut steer = Process::spawn(&mut lab.with_sysfs("rxtxcpu", &words));
+    steer.wait_for("watching tap0 for 3600s");
+    for _ in 0..frames {
+        tap.receive(queue, &udp_frame(53, false));
+        tap.receive(queue, &udp_frame(80, false));
+    }
+    steer.interrupt().exits(0).out
+}
+
+#[test]
+fn observed_queue_is_compared_with_the_predicted_one() {
+    in_namespace(|| {
+        let Some(tap) = Tap::create("tap0", 4) else {
+            return;
+        };
+        let line = format!("steer tap0 udp 192.0.2.1:12345 192.0.2.2:53 --key {KEY} --queues 4");
+        let predicted = run(&mut Lab::new().tool("rxtxcpu", &line)).exits(0).out;
+        let queue = predicted
+            .lines()
+            .find_map(|line| line.strip_prefix("queue  "));
+        let queue: usize = queue.unwrap()[..1].parse().unwrap();
+        let same = observe(&tap, &line, queue, 7);
+        assert!(same.contains(&format!("  queue  {queue} (7)\n")), "{same}");
+        assert!(same.contains("The queue is the predicted one."), "{same}");
+        let other = if queue == 2 { 3 } else { 2 };
+        let elsewhere = observe(&tap, &line, other, 300);
+        for part in [
+            format!("  queue  {other} (300)\n"),
+            format!("The queue is not the predicted one ({queue})"),
+            "--key or --queues may be wrong".to_owned(),
+        ] {
+            assert!(elsewhere.contains(&part), "{part}: {elsewhere}");
+        }
+        let none = observe(&tap, &line, 0, 0);
+        assert!(none.contains("none arrived on tap0"), "{none}");
+    });
 }

@@ -8,7 +8,7 @@ use testkit::source::open_af_xdp_or_skip;
 use testkit::tap::Tap;
 use testkit::wait::wait_until;
 
-use crate::lab::{Lab, lines};
+use crate::lab::{Lab, lines, udp_frame};
 
 /// Runs `test` in a namespace with a device of four queues, where the kernel has AF_XDP.
 fn on_tap(test: impl FnOnce(&Tap) + Send + 'static) {
@@ -23,20 +23,6 @@ fn on_tap(test: impl FnOnce(&Tap) + Send + 'static) {
 
 fn has_program() -> bool {
     ip("link show tap0").contains("xdp")
-}
-
-/// A UDP datagram to `port`, in an Ethernet frame, or in one with a VLAN tag.
-fn datagram(port: u16, tagged: bool) -> Vec<u8> {
-    let mut frame = vec![0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2];
-    if tagged {
-        frame.extend([0x81, 0, 0, 7]);
-    }
-    frame.extend([0x08, 0, 0x45, 0, 0, 46, 0, 0, 0, 0, 64, 17, 0, 0]);
-    frame.extend([192, 0, 2, 1, 192, 0, 2, 2, 0x30, 0x39]);
-    frame.extend(port.to_be_bytes());
-    frame.extend([0, 26, 0, 0]);
-    frame.extend([0x5a; 18]);
-    frame
 }
 
 #[test]
@@ -107,7 +93,7 @@ fn filter_and_snaplen_apply_to_the_program_too() {
         words.extend(["-f", "udp port 53 or (vlan and udp port 53)"]);
         let capture = lab.start_with_sysfs_words("rxqueue", &words);
         for (port, tagged) in [(80, false), (53, false), (80, true), (53, true)] {
-            tap.receive(0, &datagram(port, tagged));
+            tap.receive(0, &udp_frame(port, tagged));
         }
         let _ = capture.wait().exits(0);
         let file = pcap::read(&lab.path("out-0.pcap"));

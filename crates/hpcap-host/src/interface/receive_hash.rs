@@ -9,6 +9,11 @@ use super::Interface;
 const GET_HASH: u32 = 0x46;
 /// `ETHTOOL_GRXFH`: the hashed fields of a kind of flow.
 const GET_FIELDS: u32 = 0x29;
+/// `ETHTOOL_GRXCLSRLCNT`: the number of rules for single flows.
+const COUNT_RULES: u32 = 0x2e;
+/// Offset in bytes of `rule_cnt` in `struct ethtool_rxnfc`: behind the command, the kind of flow, a number of eight bytes and a
+/// `struct ethtool_rx_flow_spec` of 168 bytes.
+const RULES_AT: usize = 16 + 168;
 /// Bytes of `struct ethtool_rxfh` before the table.
 const HEADER_BYTES: usize = 24;
 /// Largest accepted size of table and key together, in bytes.
@@ -116,6 +121,20 @@ impl Interface {
             addresses: words[1] & ADDRESSES == ADDRESSES,
             ports: words[1] & PORTS == PORTS,
         })
+    }
+}
+
+impl Interface {
+    /// Returns the number of rules that send single flows to queues, which come before the hash; `None` if the driver has no such
+    /// rules.
+    #[must_use]
+    pub fn flow_rules(&self) -> Option<u32> {
+        // `struct ethtool_rxnfc` is far shorter.
+        let mut words = words(1024);
+        words[0] = COUNT_RULES.into();
+        // SAFETY: the structure is that of ETHTOOL_GRXCLSRLCNT, and the words are longer than it.
+        unsafe { self.ioctl_words(&mut words) }.ok()?;
+        u32_at(&to_bytes(&words), RULES_AT)
     }
 }
 
