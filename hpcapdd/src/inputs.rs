@@ -19,9 +19,8 @@ use crate::session::input::Input;
 const RING_OF_A_SOURCE_THAT_WAITS: u64 = 16 << 20;
 
 /// How long frames may wait in the kernel for a recorder of files. Together with the time until the recorder writes them
-/// ([`FLUSH_AFTER`](crate::sink::FLUSH_AFTER) and [`TICK`](crate::sink::TICK)), this is less than the second within
-/// which captured frames are on disk.
-const DELAY_OF_FILES: Duration = Duration::from_millis(200);
+/// ([`FLUSH_AFTER`](crate::sink::FLUSH_AFTER)), this is less than the second within which captured frames are on disk.
+const DELAY_OF_FILES: Duration = Duration::from_millis(400);
 
 /// The open queue or sources of a recording.
 pub(crate) struct Inputs {

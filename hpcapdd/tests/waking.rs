@@ -28,16 +28,16 @@ fn frames_before_a_signal_are_recorded() {
     });
 }
 
-/// Sends a frame every five milliseconds for two seconds. Returns how often the poll thread has gone to sleep meanwhile,
-/// and the seconds that this has taken.
-fn sleeps_of_poll_thread(sender: &FrameSender, recording: &Running) -> (u64, f64) {
-    let poll_thread = || sleeps(recording.pid(), "poll ");
-    let (before, start) = (poll_thread(), Instant::now());
+/// Sends a frame every five milliseconds for two seconds. Returns how often `thread` has gone to sleep meanwhile, and
+/// the seconds that this has taken.
+fn sleeps_of(thread: &str, sender: &FrameSender, recording: &Running) -> (u64, f64) {
+    let slept = || sleeps(recording.pid(), thread);
+    let (before, start) = (slept(), Instant::now());
     while start.elapsed() < Duration::from_secs(2) {
         send_generated(sender, 0, 1);
         std::thread::sleep(Duration::from_millis(5));
     }
-    (poll_thread() - before, start.elapsed().as_secs_f64())
+    (slept() - before, start.elapsed().as_secs_f64())
 }
 
 #[test]
@@ -45,12 +45,19 @@ fn recorder_of_files_seldom_wakes_up() {
     in_namespace(|| {
         create_veth_pair("snd", "rx", 1500);
         let sender = FrameSender::new("snd");
-        let folder = tempfile::tempdir().unwrap();
+        // Writing into memory does not let the recorder sleep, as a disk would.
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
         let recording = Running::source("af_packet:rx", folder.path(), &[]);
-        let (sleeps, seconds) = sleeps_of_poll_thread(&sender, &recording);
-        // The kernel hands over a block every 200 ms, and the thread sleeps for 200 ms at most.
+        // The kernel hands over a block every 400 ms, and the poll thread sleeps for 400 ms at most.
+        let (sleeps, seconds) = sleeps_of("poll ", &sender, &recording);
         assert!(
-            sleeps as f64 <= 10.0 * seconds + 5.0,
+            sleeps as f64 <= 5.0 * seconds + 5.0,
+            "{sleeps} in {seconds} s"
+        );
+        // The recorder writes every 400 ms, and does not wake up for anything else.
+        let (sleeps, seconds) = sleeps_of("hpcapdd", &sender, &recording);
+        assert!(
+            sleeps as f64 <= 3.5 * seconds + 2.0,
             "{sleeps} in {seconds} s"
         );
         recording.signal(Signal::SIGINT);

@@ -178,7 +178,7 @@ impl<'a> Session<'a> {
                 Ok(Step::Idle { .. } | Step::Pause) if done(self) => break true,
                 Ok(Step::Idle { bytes }) => {
                     self.end_hold();
-                    if let Err(e) = self.input.listener.wait(bytes, TICK) {
+                    if let Err(e) = self.input.listener.wait(bytes, self.longest_sleep()) {
                         break self.fail(e, target);
                     }
                 }
@@ -207,6 +207,20 @@ impl<'a> Session<'a> {
                 Err(e) => break self.fail(e, target),
             }
         }
+    }
+
+    /// Returns how long the session may sleep: until the next look at signals, the end of `--duration`, or the next
+    /// rotation.
+    fn longest_sleep(&self) -> Duration {
+        let ends = self
+            .timing
+            .duration
+            .map(|d| d.saturating_sub(self.meter.elapsed()));
+        let rotates = self.rotation.as_ref().map(RotationClock::remaining);
+        [ends, rotates]
+            .into_iter()
+            .flatten()
+            .fold(TICK, Duration::min)
     }
 
     fn by_the_clock(&mut self) {

@@ -48,6 +48,15 @@ impl RotationClock {
         due
     }
 
+    /// Time until a new file is due, by the clocks as they go now.
+    #[must_use]
+    pub fn remaining(&self) -> Duration {
+        if self.rotation.aligned {
+            return Duration::from_nanos(self.next.saturating_sub(Timestamp::now().as_ns()));
+        }
+        self.rotation.every.saturating_sub(self.last.elapsed())
+    }
+
     fn is_due_at(&mut self, now: Timestamp, zone: Duration) -> bool {
         let due = now.as_ns() >= self.next;
         // Computing the next time in every call keeps rotation going even after the clock was set

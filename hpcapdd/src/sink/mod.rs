@@ -15,12 +15,13 @@ use hpcap::{Count, Ledger, Reason, Result};
 use crate::report::event::{EndedBy, Notice};
 use crate::storage::error::StorageError;
 
-/// Captured frames reach the destination within this time plus [`TICK`], together less than a
-/// second.
+/// Captured frames reach the destination within this time: the recorder never sleeps for longer than [`TICK`], and
+/// flushes after each sleep that was as long.
 pub const FLUSH_AFTER: Duration = Duration::from_millis(400);
 
-/// Longest sleep of the recorder before it looks at signals and the clock.
-pub const TICK: Duration = Duration::from_millis(200);
+/// Longest sleep of the recorder before it looks at signals. It is as long as [`FLUSH_AFTER`], so that the recorder
+/// wakes up once for each flush: at low rates, waking up is most of what a frame costs.
+pub const TICK: Duration = FLUSH_AFTER;
 
 /// Counts of what a recorder stored and lost.
 #[derive(Debug, Clone, Copy, Default)]

@@ -9,7 +9,7 @@ use crate::abi::hpcap_slot;
 use crate::error::Result;
 
 /// Interval at which a sleeping listener checks whether its producer still runs.
-const LIFE_CHECK: Duration = Duration::from_millis(200);
+const LIFE_CHECK: Duration = Duration::from_millis(400);
 
 impl Listener {
     /// Sleeps until `bytes` bytes are unread, but at most for `timeout`. `bytes` is limited to at
