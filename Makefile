@@ -48,7 +48,7 @@ FUZZ_SECONDS ?= 20
 ATTACK_SECONDS ?= 3600
 
 .DEFAULT_GOAL := build
-.PHONY: help deps build run check test attack lint bench bench-instructions fuzz model kmod try-driver test-kernels test-sanitized test-install install uninstall deb rpm clean
+.PHONY: help deps build run check test attack lint bench bench-report bench-instructions fuzz model kmod try-driver test-kernels test-sanitized test-install install uninstall deb rpm clean
 
 help: ## print this list
 	@echo "usage: make TARGET"
@@ -102,6 +102,10 @@ bench: build ## measure hpcap beside the tools that it is compared with
 	@scripts/deps.sh need bench kmod vm
 	$(TARGET)/release/hpcap-bench all --dir '$(TARGET)'
 	scripts/bench-driver.sh
+
+bench-report: build ## measure what docs/performance.md shows, and write its tables; QUICK=1 for a first look
+	@scripts/deps.sh need bench
+	$(TARGET)/release/xtask bench-report $(if $(QUICK),--quick) $(if $(ONLY),--only '$(ONLY)')
 
 bench-instructions: build ## compare the instructions per frame with the stored ones
 	@scripts/deps.sh need bench

@@ -5,7 +5,6 @@
 
 use std::fmt;
 
-use hpcap::abi::HPCAP_RECORD_BYTES;
 use hpcap::units::{Rate, Si};
 use hpcap::{Error, Result};
 use serde::Serialize;
@@ -13,7 +12,9 @@ use serde::Serialize;
 use crate::report::table;
 
 /// Bytes that a frame without FCS takes on the wire beyond its own.
-const WIRE_BYTES: u32 = 8 + 4 + 12;
+pub(crate) const WIRE_BYTES: u32 = 8 + 4 + 12;
+/// Bytes that a frame takes in a RAW file beyond its own.
+pub(crate) const RECORD_BYTES: u32 = 12;
 /// Shortest and longest frame in bytes, without FCS.
 const FRAME_BYTES: std::ops::RangeInclusive<u32> = 60..=65_535;
 /// Sizes that [`Limits`] has without others: those of RFC 2544 without FCS, and IMIX.
@@ -47,7 +48,7 @@ impl FrameSize {
     }
 
     /// The mean of `of(size)` over the frames.
-    fn mean(self, of: impl Fn(u32) -> u32) -> f64 {
+    pub(crate) fn mean(self, of: impl Fn(u32) -> u32) -> f64 {
         let mix = self.mix();
         let frames: u32 = mix.iter().map(|(_, n)| n).sum();
         let total: f64 = mix
@@ -121,7 +122,7 @@ impl Limit {
         };
         let wire_bytes = size.mean(|len| len + WIRE_BYTES);
         let frames_per_second = link.bits_per_second as f64 / 8.0 / wire_bytes;
-        let record_bytes = size.mean(captured) + HPCAP_RECORD_BYTES as f64;
+        let record_bytes = size.mean(captured) + f64::from(RECORD_BYTES);
         Self {
             frame_bytes: size.mean(|len| len),
             wire_bytes,

@@ -282,6 +282,22 @@ impl Times {
     }
 }
 
+/// Returns how often the threads of process `pid` have gone to sleep so far; zero if there is no such process.
+pub(crate) fn voluntary_switches(pid: u32) -> u64 {
+    let Ok(threads) = std::fs::read_dir(format!("/proc/{pid}/task")) else {
+        return 0;
+    };
+    let switches = |status: String| -> Option<u64> {
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
+        line.trim().parse().ok()
+    };
+    // A thread may end during this loop, so a missing file is no error.
+    let of = |thread: std::fs::DirEntry| std::fs::read_to_string(thread.path().join("status")).ok();
+    threads.flatten().filter_map(of).filter_map(switches).sum()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -296,6 +312,13 @@ mod tests {
             error.to_string().contains("exit code 3: no such luck"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn sleeping_counts_as_a_switch() {
+        let before = voluntary_switches(std::process::id());
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(voluntary_switches(std::process::id()) > before);
     }
 
     #[test]

@@ -2,12 +2,14 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`bench_report`] | the tables of docs/performance.md, measured and written (make bench-report) |
 //! | [`page`], [`completions`] | man pages and shell completions, made from the command lines of the programs, so that they name exactly the options that the programs have |
 //! | [`demo`] | the demonstration of `make run` |
 //! | [`documents`] | comparison of the documents with the command lines of the programs |
 //! | [`licences`] | the libraries in the programs, and their licences |
 //! | [`lint`] | checks of what no compiler checks |
 
+pub mod bench_report;
 pub mod completions;
 pub mod demo;
 pub mod documents;

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::demo::{self, Verdict};
-use xtask::{completions, documents, licences, lint, page};
+use xtask::{bench_report, completions, documents, licences, lint, page};
 
 /// Tasks of the developers of hpcap.
 #[derive(Debug, Parser)]
@@ -29,6 +29,8 @@ enum Task {
     },
     /// Capture some traffic, check and convert the files, and compare the ledger (make run)
     Demo(DemoArgs),
+    /// Measure what docs/performance.md shows, and write its tables (make bench-report)
+    BenchReport(BenchReportArgs),
     /// Compare the documents of the programs with their command lines
     CheckDocs,
     /// Write LICENSES/libraries.txt: the libraries in the programs, and their licences
@@ -53,6 +55,16 @@ struct DemoArgs {
     dir: Option<PathBuf>,
 }
 
+#[derive(Debug, Args)]
+struct BenchReportArgs {
+    /// Measure for a first look only: few loads, and one run of each
+    #[arg(long)]
+    quick: bool,
+    /// Run only these measurements: instructions, ring, capture, daemon, sniff, tap
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    only: Vec<String>,
+}
+
 fn parse_seconds(text: &str) -> Result<u32, String> {
     text.parse()
         .ok()
@@ -65,6 +77,7 @@ fn main() -> ExitCode {
         Task::Man { dir } => report_written(page::write_all(&dir), &dir),
         Task::Completions { dir } => report_written(completions::write_all(&dir), &dir),
         Task::Demo(arguments) => run_demo(arguments),
+        Task::BenchReport(arguments) => run_bench_report(arguments),
         Task::CheckDocs => report_complaints(
             "check-docs",
             documents::compare_all(Path::new(".")),
@@ -77,6 +90,27 @@ fn main() -> ExitCode {
             "scripts and documents are clean",
         ),
     }
+}
+
+fn run_bench_report(arguments: BenchReportArgs) -> ExitCode {
+    let folder = std::env::current_exe().and_then(|program| {
+        let folder = program.parent().map(Path::to_owned);
+        folder.ok_or_else(|| std::io::Error::other("this program is in no folder"))
+    });
+    let failed = folder.and_then(|tools| {
+        bench_report::run(&bench_report::Settings {
+            root: ".".into(),
+            results: tools.join("bench-report"),
+            tools,
+            quick: arguments.quick,
+            only: arguments.only,
+        })
+    });
+    report_complaints(
+        "bench-report",
+        failed,
+        "the tables of docs/performance.md are written",
+    )
 }
 
 fn write_licences(root: &Path) -> std::io::Result<()> {

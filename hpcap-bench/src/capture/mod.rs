@@ -46,17 +46,27 @@ impl Settings {
     /// Returns settings with frames of 60 bytes at 50 kpps, at 200 kpps, and as fast as possible.
     #[must_use]
     pub fn new(dir: PathBuf) -> Self {
-        let loads = [
-            ("50 kpps", "gen:size=60,rate=50kpps"),
-            ("200 kpps", "gen:size=60,rate=200kpps"),
-            ("unlimited", "gen:size=60"),
-        ];
         Self {
             dir,
-            loads: loads.map(|(name, spec)| (name.into(), spec.into())).into(),
+            loads: RATES.map(load).into(),
             seconds: 3,
             runs: 3,
         }
+    }
+}
+
+/// Rates at which frames are offered unless others are chosen.
+pub(crate) const RATES: [&str; 3] = ["50kpps", "200kpps", "max"];
+
+/// Returns the name and the generator's specification of frames of 60 bytes at `rate`, which is `max` for as fast as
+/// the sender can.
+pub(crate) fn load(rate: &str) -> (String, String) {
+    match rate {
+        "max" => ("unlimited".into(), "gen:size=60".into()),
+        rate => (
+            rate.replace("kpps", " kpps"),
+            format!("gen:size=60,rate={rate}"),
+        ),
     }
 }
 

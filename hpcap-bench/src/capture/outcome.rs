@@ -1,11 +1,11 @@
 //! Offering frames to programs in turn, and what becomes of the frames.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use hpcap::Result;
 
 use super::{ARRIVE, delivery_threads, send, times_since};
-use crate::process::{Running, Times};
+use crate::process::{Running, Times, voluntary_switches};
 use crate::report::{Capture, Figure, Unit};
 use crate::workspace::Workspace;
 
@@ -17,6 +17,8 @@ pub(crate) struct Offer {
     system: Duration,
     /// Time of the sender, and of the kernel's threads that hand frames over.
     outside: Duration,
+    /// How often a second a thread of the programs slept and was woken.
+    wakeups: f64,
 }
 
 /// An offer, and the number of its frames that were captured.
@@ -46,11 +48,15 @@ pub(crate) fn offer(spec: &str, programs: &[Running], workspace: &Workspace) -> 
             .iter()
             .map(|p| Times::of(p.pid()).unwrap_or_default())
     };
+    let slept = || programs.iter().map(|p| voluntary_switches(p.pid())).sum();
     let before: Vec<Times> = times().collect();
+    let (slept_before, start): (u64, _) = (slept(), Instant::now());
     let delivery = delivery_threads();
     let sent = send(spec, 0.0, workspace.path())?;
     std::thread::sleep(ARRIVE);
     let outside = sent.time + times_since(&delivery);
+    let slept_since = slept().saturating_sub(slept_before);
+    let wakeups = slept_since as f64 / start.elapsed().as_secs_f64();
     let (mut user, mut system) = (Duration::ZERO, Duration::ZERO);
     for (now, before) in times().zip(&before) {
         let (in_program, in_kernel) = now.since(before);
@@ -62,6 +68,7 @@ pub(crate) fn offer(spec: &str, programs: &[Running], workspace: &Workspace) -> 
         user,
         system,
         outside,
+        wakeups,
     })
 }
 
@@ -105,6 +112,7 @@ fn summary(load: &str, tool: &str, outcomes: &[Outcome]) -> Capture {
         }),
         user: figure(Unit::NsPerFrame, &|o| per(o.offer.user, o.captured)),
         kernel: figure(Unit::NsPerFrame, &|o| per(o.offer.system, o.captured)),
+        wakeups: figure(Unit::PerSecond, &|o| o.offer.wakeups),
         outside: figure(Unit::NsPerFrame, &|o| per(o.offer.outside, o.offer.frames)),
     }
 }

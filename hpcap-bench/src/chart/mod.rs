@@ -2,6 +2,7 @@
 
 mod bars;
 mod lines;
+mod published;
 pub mod report;
 mod select;
 

@@ -5,6 +5,7 @@ use hpcap_chart::Drawing;
 use super::Value;
 use super::bars::{self, Bar, Group};
 use super::lines::{self, Axes, Curve};
+use super::published;
 use crate::report::{Figure, Unit};
 use crate::run::{Measurement, Results};
 
@@ -28,6 +29,16 @@ fn lost(m: &Measurement) -> Option<f64> {
 
 fn latency(m: &Measurement) -> Option<f64> {
     m.account.latency.map(|l| l.p99_ns as f64 / 1e6)
+}
+
+/// Captured bits a second in units of 1e9.
+fn captured(m: &Measurement) -> Option<f64> {
+    Some(m.account.captured_bytes as f64 * 8.0 / m.account.offered.seconds.max(1e-9) / 1e9)
+}
+
+/// Offered bits a second in units of 1e9.
+fn offered(m: &Measurement) -> Option<f64> {
+    Some(m.account.offered.bytes as f64 * 8.0 / m.account.offered.seconds.max(1e-9) / 1e9)
 }
 
 const SPREAD: &str = "Medians; the thin line goes from the smallest to the largest measurement.";
@@ -61,8 +72,12 @@ pub(super) fn charts(results: &Results) -> Vec<Chart> {
         "ms",
         latency,
     );
+    charts.extend(captured_by_size(all));
     charts.extend(cost_by_size(all));
-    charts.extend(cost_by_copies(all));
+    charts.extend(by_copies(all, &COST_BY_COPIES));
+    if all.iter().any(|m| m.account.lost() > 0) {
+        charts.extend(by_copies(all, &LOST_BY_COPIES));
+    }
     charts
 }
 
@@ -189,24 +204,105 @@ fn cost_by_size(all: &[Measurement]) -> Option<Chart> {
     })
 }
 
-fn cost_by_copies(all: &[Measurement]) -> Option<Chart> {
+/// A chart over the part of copies.
+struct ByCopies {
+    name: &'static str,
+    title: &'static str,
+    y: [&'static str; 2],
+    of: Figures,
+}
+
+const COST_BY_COPIES: ByCopies = ByCopies {
+    name: "cost-by-copies",
+    title: "Processor time for each frame, by the part of copies",
+    y: ["ns a frame", "µs a frame"],
+    of: cost,
+};
+
+const LOST_BY_COPIES: ByCopies = ByCopies {
+    name: "lost-by-copies",
+    title: "Frames that were lost, by the part of copies",
+    y: ["% of the frames", ""],
+    of: lost,
+};
+
+fn by_copies(all: &[Measurement], chart: &ByCopies) -> Option<Chart> {
     let (first, last) = (all.first()?, all.last()?);
     let chosen: Vec<&Measurement> = all
         .iter()
         .filter(|m| m.rate == last.rate && m.size == first.size)
         .collect();
-    let (marks, curves) = curves(&chosen, |m| Some(m.copies * 100.0), cost);
+    let (marks, curves) = curves(&chosen, |m| Some(m.copies * 100.0), chart.of);
     (marks.len() > 1).then(|| Chart {
-        name: "cost-by-copies",
+        name: chart.name,
         drawing: lines::draw(
-            "Processor time for each frame, by the part of copies",
-            &format!(
-                "{} hpcapd removes copies. {SPREAD}",
-                size(all.first().unwrap_or(last))
-            ),
+            chart.title,
+            &format!("{}. hpcapd removes copies. {SPREAD}", size(first)),
             Axes {
                 x: "copies, % of the frames that are sent",
-                y: ["ns a frame", "µs a frame"],
+                y: chart.y,
+                marks: &marks,
+            },
+            &curves,
+        ),
+    })
+}
+
+/// What each target captured, beside what was offered, what a link carries, and what the original captured in 2017.
+fn captured_by_size(all: &[Measurement]) -> Option<Chart> {
+    let rate = &all.last()?.rate;
+    let chosen: Vec<&Measurement> = all
+        .iter()
+        .filter(|m| m.rate == *rate && m.copies == 0.0)
+        .collect();
+    let length = |m: &Measurement| m.size.parse().ok();
+    let (mut marks, mut curves) = curves(&chosen, length, captured);
+    if marks.len() < 2 {
+        return None;
+    }
+    let exactly = |(at, figure): (f64, f64)| {
+        let value = Value {
+            median: figure,
+            min: figure,
+            max: figure,
+        };
+        (at, value)
+    };
+    let offers = marks.iter().filter_map(|at| {
+        let here = chosen.iter().copied().filter(|m| length(m) == Some(*at));
+        Some((*at, value(here, offered)?))
+    });
+    let offers = offers.collect();
+    let original = published::original();
+    marks.extend(original.iter().map(|point| point.0));
+    marks.sort_by(f64::total_cmp);
+    marks.dedup();
+    let further = [
+        ("offered, median", offers),
+        (
+            "original, 2017, 10 GbE",
+            original.into_iter().map(exactly).collect(),
+        ),
+        (
+            "limit of 10 Gb/s",
+            published::limit(&marks).into_iter().map(exactly).collect(),
+        ),
+    ];
+    for (name, points) in further {
+        curves.push(Curve {
+            series: curves.len(),
+            name: name.to_owned(),
+            points,
+        });
+    }
+    Some(Chart {
+        name: "captured-by-size",
+        drawing: lines::draw(
+            "Captured bits of frames a second, by the length of frames",
+            "The sender of this machine, not a link, sets what is offered; the original had 10 GbE and stored nothing.",
+            Axes {
+                x: "length of a frame, bytes without FCS",
+                y: ["Gb/s", ""],
                 marks: &marks,
             },
             &curves,

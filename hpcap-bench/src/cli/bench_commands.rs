@@ -10,6 +10,7 @@ use hpcap::{Kind, Result};
 use super::Output;
 use crate::benchmark::Benchmark;
 use crate::report::{Report, Row};
+use crate::run::parse_offered;
 use crate::{capture, disk, files, process, reader, ring, sniff, tap};
 
 /// A command that measures.
@@ -121,12 +122,20 @@ pub(crate) struct CaptureArgs {
     /// Folder to work in, on a disk
     #[arg(long, default_value = ".")]
     dir: PathBuf,
+    /// Rates at which frames of 60 bytes are offered, or max
+    #[arg(long, value_name = "RATE,...", value_delimiter = ',', default_values = capture::RATES, value_parser = checked_rate)]
+    rates: Vec<String>,
     /// Duration of each capture in seconds
     #[arg(long, value_name = "N", default_value_t = 3)]
     seconds: u32,
     /// Number of captures of each program at each load
     #[arg(long, value_name = "N", default_value_t = 3)]
     runs: usize,
+}
+
+/// Accepts a rate of the generator, or max, as it was written.
+fn checked_rate(text: &str) -> Result<String> {
+    parse_offered(text).map(|_| text.to_owned())
 }
 
 #[derive(Debug, Args)]
@@ -218,9 +227,10 @@ impl FilesArgs {
 impl CaptureArgs {
     fn benchmark(&self) -> Benchmark {
         Benchmark::Capture(capture::Settings {
+            dir: self.dir.clone(),
+            loads: self.rates.iter().map(|rate| capture::load(rate)).collect(),
             seconds: self.seconds,
             runs: self.runs,
-            ..capture::Settings::new(self.dir.clone())
         })
     }
 }

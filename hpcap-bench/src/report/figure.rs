@@ -2,10 +2,10 @@
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The unit of a figure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Unit {
     /// Nanoseconds per frame; less is better.
     #[serde(rename = "ns/frame")]
@@ -19,10 +19,13 @@ pub enum Unit {
     /// Part of a whole, from 0 to 1; less is better.
     #[serde(rename = "part")]
     Part,
+    /// Events per second; less is better.
+    #[serde(rename = "1/s")]
+    PerSecond,
 }
 
 /// The median, the smallest and the largest of several runs.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Figure {
     /// The unit of the values.
     pub unit: Unit,
@@ -80,6 +83,7 @@ impl Unit {
             Self::BytesPerSecond => format!("{:.2}", value / 1e9),
             Self::Bytes => format!("{:.1}", value / 1_048_576.0),
             Self::Part => format!("{:.2}", value * 100.0),
+            Self::PerSecond => format!("{value:.0}"),
         }
     }
 
@@ -89,6 +93,7 @@ impl Unit {
             Self::BytesPerSecond => "GB/s",
             Self::Bytes => "MiB",
             Self::Part => "%",
+            Self::PerSecond => "a second",
         }
     }
 

@@ -4,10 +4,10 @@ use std::fmt;
 use std::fs;
 
 use hpcap::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Properties of the machine that the figures depend on.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Machine {
     /// Time of the measurement (UTC), to the minute.
     pub date: String,
@@ -20,7 +20,7 @@ pub struct Machine {
     /// Memory in bytes.
     pub memory_bytes: u64,
     /// Version of hpcap.
-    pub hpcap: &'static str,
+    pub hpcap: String,
     /// Whether this program was compiled with optimisation.
     pub optimised: bool,
 }
@@ -50,7 +50,7 @@ impl Machine {
                 .map(|s| s.trim().to_owned())
                 .unwrap_or_default(),
             memory_bytes: memory,
-            hpcap: env!("CARGO_PKG_VERSION"),
+            hpcap: env!("CARGO_PKG_VERSION").into(),
             optimised: !cfg!(debug_assertions),
         }
     }

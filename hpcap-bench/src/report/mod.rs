@@ -6,7 +6,7 @@ mod pairs;
 
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub(crate) use figure::median;
 pub use figure::{Figure, Unit};
@@ -14,7 +14,7 @@ pub use machine::Machine;
 pub use pairs::Pairs;
 
 /// The target for a result.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Target {
     /// At least this many times as fast as the peer.
@@ -26,7 +26,7 @@ pub enum Target {
 }
 
 /// Whether a result meets its target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
     /// The result meets the target.
@@ -40,7 +40,7 @@ pub enum Verdict {
 }
 
 /// One row of the table.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Row {
     /// What was measured.
     pub what: String,
@@ -112,7 +112,9 @@ impl Row {
         self
     }
 
-    fn cells(&self) -> [String; 6] {
+    /// Returns the cells of the row: what, ours, beside, ratio, target, result.
+    #[must_use]
+    pub fn cells(&self) -> [String; 6] {
         let unit = self.ours.map_or(Unit::Part, |ours| ours.unit);
         let target = match self.target {
             None => String::new(),
@@ -148,7 +150,7 @@ impl Row {
 }
 
 /// The result of capturing with one program at one load.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Capture {
     /// The name of the load.
     pub load: String,
@@ -164,13 +166,15 @@ pub struct Capture {
     pub user: Figure,
     /// Processor time in the kernel per captured frame.
     pub kernel: Figure,
+    /// How often a second a thread of the program went to sleep and was woken.
+    pub wakeups: Figure,
     /// Processor time outside the program per offered frame: of the sender and of the kernel's
     /// threads that hand frames over.
     pub outside: Figure,
 }
 
 /// All results, and the machine on which they were measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// The machine on which they were measured.
     pub machine: Machine,
@@ -204,7 +208,7 @@ impl Default for Report {
 }
 
 impl Capture {
-    fn cells(&self) -> [String; 8] {
+    fn cells(&self) -> [String; 9] {
         [
             self.load.clone(),
             self.tool.clone(),
@@ -213,6 +217,7 @@ impl Capture {
             self.lost.to_string(),
             self.user.to_string(),
             self.kernel.to_string(),
+            self.wakeups.to_string(),
             self.outside.to_string(),
         ]
     }
@@ -235,6 +240,7 @@ impl fmt::Display for Report {
                 "lost",
                 "user, a frame",
                 "kernel, a frame",
+                "wake-ups",
                 "sender and delivery",
             ];
             f.write_str("\n")?;
@@ -270,6 +276,16 @@ pub(crate) fn table<const N: usize>(
         }
     }
     Ok(())
+}
+
+/// Returns a Markdown table with narrow columns.
+#[must_use]
+pub fn markdown(head: &[&str], rows: impl Iterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|{}\n", head.join(" | "), "---|".repeat(head.len()));
+    for row in rows {
+        text.push_str(&format!("| {} |\n", row.join(" | ")));
+    }
+    text
 }
 
 #[cfg(test)]

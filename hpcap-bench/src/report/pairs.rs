@@ -54,7 +54,9 @@ impl Pairs {
     pub fn row(&self, what: impl Into<String>, peer_name: impl Into<String>) -> Row {
         let ratio = match self.unit {
             Unit::BytesPerSecond => self.each(|ours, peer| ours / peer),
-            Unit::NsPerFrame | Unit::Bytes | Unit::Part => self.each(|ours, peer| peer / ours),
+            Unit::NsPerFrame | Unit::Bytes | Unit::Part | Unit::PerSecond => {
+                self.each(|ours, peer| peer / ours)
+            }
         };
         Row {
             peer_name: Some(peer_name.into()),

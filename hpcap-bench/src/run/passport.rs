@@ -63,7 +63,7 @@ impl Passport {
             mitigations: mitigations(),
             memory_bytes: machine.memory_bytes,
             path: "a veth pair in a network namespace".into(),
-            hpcap: machine.hpcap.into(),
+            hpcap: machine.hpcap,
             optimised: machine.optimised,
             programs: programs.collect(),
         }

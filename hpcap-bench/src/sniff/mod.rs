@@ -4,6 +4,7 @@
 //! The author of the zero-copy sniffer of 2006 planned this measurement. The sender knows how many frames it
 //! has sent, and each program prints one line for each frame that it saw.
 
+mod printing;
 mod sniffer;
 
 use std::path::PathBuf;
@@ -40,13 +41,14 @@ const ROOM: u64 = 2 << 30;
 /// When there is not enough room, or a program fails.
 pub fn sniff(settings: &Settings, report: &mut Report) -> Result<()> {
     const WHAT: &str = "sniffers on veth";
+    let workspace = Workspace::new(&settings.dir, ROOM)?;
+    printing::measure(settings.runs, &workspace, report)?;
     for program in ["ip", "tcpdump"] {
         if !crate::process::exists(program) {
             report.add(Row::skipped(WHAT, format!("there is no `{program}`")));
             return Ok(());
         }
     }
-    let workspace = Workspace::new(&settings.dir, ROOM)?;
     within_or_skip(WHAT, &workspace, report, |report| {
         measure(settings, &workspace, report)
     })?;

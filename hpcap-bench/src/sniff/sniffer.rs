@@ -13,7 +13,7 @@ use crate::process::{Running, own};
 use crate::workspace::Workspace;
 
 /// The queue of hpcapd.
-const QUEUE: &str = "hpcap0";
+pub(super) const QUEUE: &str = "hpcap0";
 
 /// A way to print the frames of an interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
